@@ -1,0 +1,109 @@
+"""What a step sees of its run: the start payload and the results of the nodes before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, overload
+
+from hephaestus_stream.core.event import Event, NodeEvent
+from hephaestus_stream.errors import AmbiguousResultError, MissingResultError
+
+InputT_co = TypeVar("InputT_co", covariant=True)
+PayloadT = TypeVar("PayloadT")
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """How a node before this one ended.
+
+    Attributes:
+        node: The node's name.
+        event: The name of the event that it emitted.
+        source: The `Event` object, as its step class declares it.
+        payload: The event's payload as its model, or None for an event without one.
+        metadata: The metadata given with the outcome.
+        attempt: The attempt that succeeded, counted from 1.
+    """
+
+    node: str
+    event: str
+    source: object
+    payload: object
+    metadata: Mapping[str, object]
+    attempt: int
+
+
+class StepResults(Mapping[str, StepResult]):
+    """The results of a node's ancestors by the nodes' names; each is decoded when it is asked for."""
+
+    def __init__(self, readers: Mapping[str, Callable[[], StepResult]]) -> None:
+        self._readers = readers
+
+    def __getitem__(self, node: str) -> StepResult:
+        try:
+            read = self._readers[node]
+        except KeyError:
+            raise MissingResultError(
+                f"no result of a node {node!r} is visible here; visible are {', '.join(sorted(self)) or 'none'}"
+            ) from None
+        return read()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._readers)
+
+    def __len__(self) -> int:
+        return len(self._readers)
+
+    def __contains__(self, node: object) -> bool:
+        return node in self._readers
+
+
+@dataclass(frozen=True, slots=True)
+class Context(Generic[InputT_co]):
+    """Everything a step decides by.
+
+    Only results of the node's *ancestors* are visible: what runs beside it would be there or not by chance of timing.
+
+    Attributes:
+        initial: The start payload as the workflow's input type; each step gets an object of its own.
+        idempotency_key: `{run}/{node}`, the same in every attempt: give it to whatever the step calls.
+        attempt: The attempt that this is, counted from 1.
+        steps: The visible results by node name.
+    """
+
+    initial: InputT_co
+    idempotency_key: str
+    attempt: int = 1
+    steps: Mapping[str, StepResult] = field(default_factory=lambda: StepResults({}))
+
+    @overload
+    def result(self, event: Event[PayloadT]) -> PayloadT: ...
+    @overload
+    def result(self, event: NodeEvent[PayloadT]) -> PayloadT: ...
+    def result(self, event: Event[PayloadT] | NodeEvent[PayloadT]) -> object:
+        """The payload of an event: of one node (`OrderFlow.charge.charged`), or of a step (`ChargeCard.charged`).
+
+        Raises:
+            MissingResultError: No visible node emitted the event.
+            AmbiguousResultError: The event of a step was emitted by several visible nodes; name one of them.
+        """
+        if isinstance(event, NodeEvent):
+            return self._result_of_node(event.node.node_name, event.event)
+        found = [result for result in self.steps.values() if result.source is event]
+        if len(found) == 1:
+            return found[0].payload
+        if not found:
+            raise MissingResultError(
+                f"no node before this one emitted '{event.name}'; visible are {', '.join(sorted(self.steps)) or 'none'}"
+            )
+        names = [result.node for result in found]
+        raise AmbiguousResultError(
+            f"'{event.name}' was emitted by {', '.join(names)}; ask by node, as Flow.{names[0]}.{event.name}", names
+        )
+
+    def _result_of_node(self, node: str, event: Event[Any]) -> object:
+        result = self.steps[node]
+        if result.source is not event:
+            raise MissingResultError(f"'{node}' ended with '{result.event}', not with '{event.name}'")
+        return result.payload

@@ -1,0 +1,111 @@
+"""The engine: one pure function from a state and an input to a decision.
+
+It knows no clock, no randomness and no user code. Payloads are bytes that it never looks into; what a step or a
+routing function said comes in as an input.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_never
+
+from hephaestus_stream.core import external, progress
+from hephaestus_stream.core.answer import Accepted
+from hephaestus_stream.core.decision import Decision
+from hephaestus_stream.core.definition import Definition
+from hephaestus_stream.core.input import (
+    Cancel,
+    ChoiceFailed,
+    Chosen,
+    Input,
+    Recovered,
+    Resume,
+    Start,
+    StepEmitted,
+    StepFailed,
+    StepSuspended,
+    TimerFired,
+)
+from hephaestus_stream.core.journal import Journal
+from hephaestus_stream.core.state import State
+from hephaestus_stream.errors import EngineError
+
+
+def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the function
+    definition: Definition, state: State | None, what: Input, *, now: datetime
+) -> Decision:
+    """What follows from an input.
+
+    Args:
+        definition: The workflow, in the version of the run.
+        state: The run; None for `Start`, which makes it.
+        what: What happened.
+        now: The time of it, in UTC. Times in the history never run backwards, whatever the clock does.
+
+    Raises:
+        EngineError: A bug of the engine or of its caller; nothing has changed.
+    """
+    if isinstance(what, Start):
+        if state is not None:
+            raise EngineError(f"{state.key} has the run {state.run} already; Start makes a new one and takes none")
+        return _start(definition, what, now=now)
+    if state is None:
+        raise EngineError(f"{type(what).__name__} needs a run, and there is none")
+    journal = Journal(definition, state, now=now)
+    match what:
+        case Resume():
+            external.resume(journal, what, key=state.key)
+        case Cancel():
+            external.cancel(journal, what, key=state.key)
+        case StepEmitted():
+            if progress.is_current(journal, what.node, what.attempt):
+                progress.complete(journal, what.node, what.reported)
+        case StepSuspended():
+            if progress.is_current(journal, what.node, what.attempt):
+                progress.suspend(journal, what)
+        case StepFailed():
+            if progress.is_current(journal, what.node, what.attempt):
+                progress.fail_attempt(
+                    journal, what.node, error=what.error, permanent=what.permanent, jitter=what.jitter
+                )
+        case Chosen():
+            progress.choose(journal, what.node, label=what.label)
+        case ChoiceFailed():
+            progress.fail_choice(journal, what.node, error=what.error)
+        case TimerFired():
+            progress.fire(journal, what)
+        case Recovered():
+            progress.recover(journal, worker_lost=what.worker_lost, alive=what.alive)
+        case _:
+            assert_never(what)
+    return journal.decision()
+
+
+def halt(definition: Definition, state: State, *, reason: str, now: datetime) -> Decision:
+    """The run stands still after a bug of the engine; it can be looked at, and cancelled."""
+    journal = Journal(definition, state, now=now)
+    if not journal.is_halted:
+        journal.halt(reason)
+        journal.record("halted", details={"reason": "engine_error", "message": reason})
+    return journal.decision()
+
+
+def _start(definition: Definition, what: Start, *, now: datetime) -> Decision:
+    state = State(
+        key=what.key,
+        run=what.run,
+        workflow=definition.name,
+        version=definition.version,
+        status="pending",
+        input=what.input,
+        started_at=now,
+        updated_at=now,
+        tags=tuple(dict.fromkeys((*definition.tags, *what.tags))),
+        metadata={**definition.metadata, **what.metadata},
+        payload_bytes=len(what.input),
+    )
+    journal = Journal(definition, state, now=now)
+    journal.answer = Accepted("applied")
+    journal.record("started")
+    progress.enter(journal, definition.graph.start)
+    return journal.decision()

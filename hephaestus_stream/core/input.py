@@ -1,0 +1,116 @@
+"""What can happen to a run."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from hephaestus_stream.core.state import Error, Reported
+
+TimerKind = Literal["retry", "wait"]
+
+
+class Start(msgspec.Struct, frozen=True):
+    """A run begins. Its id is that of the command."""
+
+    key: str
+    run: str
+    input: bytes
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, object] = {}
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """An outsider sends an event.
+
+    Attributes:
+        problem: What the event's model said against the payload; the shard asks it, and the engine refuses by it.
+    """
+
+    command: str
+    node: str | None
+    reported: Reported
+    problem: str | None = None
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """An outsider ends the run."""
+
+    command: str
+    reason: str | None = None
+
+
+class StepEmitted(msgspec.Struct, frozen=True):
+    """An attempt ended with an event."""
+
+    node: str
+    attempt: int
+    reported: Reported
+
+
+class StepSuspended(msgspec.Struct, frozen=True):
+    """An attempt ended by waiting."""
+
+    node: str
+    attempt: int
+    timeout: timedelta | None = None
+    until: datetime | None = None
+    otherwise: Reported | None = None
+
+
+class StepFailed(msgspec.Struct, frozen=True):
+    """An attempt ended with an exception.
+
+    Attributes:
+        permanent: Whether no retry can mend it.
+        jitter: A random number in [0, 1), drawn outside.
+    """
+
+    node: str
+    attempt: int
+    error: Error
+    permanent: bool = False
+    jitter: float = 0.5
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """A routing function returned a label."""
+
+    node: str
+    label: str
+
+
+class ChoiceFailed(msgspec.Struct, frozen=True):
+    """A routing function raised an exception."""
+
+    node: str
+    error: Error
+
+
+class TimerFired(msgspec.Struct, frozen=True):
+    """The due time of a wait or of a retry has come."""
+
+    node: str
+    attempt: int
+    kind: TimerKind
+    due_at: datetime
+    jitter: float = 0.5
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """A worker takes the run over; its running steps are started again.
+
+    Attributes:
+        worker_lost: Whether the former worker went without closing: then a step may be what killed it.
+        alive: The nodes whose attempts go on, since this very process executes them still.
+    """
+
+    worker_lost: bool
+    alive: tuple[str, ...] = ()
+
+
+Input = (
+    Start | Resume | Cancel | StepEmitted | StepSuspended | StepFailed | Chosen | ChoiceFailed | TimerFired | Recovered
+)

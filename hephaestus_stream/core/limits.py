@@ -1,0 +1,20 @@
+"""Everything kept has a bound."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_PAYLOAD_BYTES: Final = 400_000
+"""Of start payload, results, metadata and early events of one run together: half of what one record may have."""
+
+MAX_EARLY_EVENTS: Final = 100
+"""Events that a run keeps for nodes that do not wait yet."""
+
+MAX_REFUSALS: Final = 100
+"""Refused events that a run's history tells; further ones are only answered."""
+
+MAX_RESTARTS: Final = 3
+"""How often an attempt is taken up again after its worker was lost, before it counts as failed."""
+
+MAX_LIVE_RUNS: Final = 1000
+"""Live runs of one key, where the scope allows several."""

@@ -1,0 +1,306 @@
+"""How a run moves on: nodes start, end, fail, wait and die, until one of them ends the run."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import UTC, datetime, timedelta
+
+from hephaestus_stream.core.decision import (
+    Choose,
+    ClearTimer,
+    PublishCompletion,
+    PublishResult,
+    RunStep,
+    SetTimer,
+    StopStep,
+)
+from hephaestus_stream.core.ending import Ending
+from hephaestus_stream.core.input import StepSuspended, TimerFired, TimerKind
+from hephaestus_stream.core.join import Verdict, judge
+from hephaestus_stream.core.journal import Journal
+from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES, MAX_RESTARTS
+from hephaestus_stream.core.state import ACTIVE, EndStatus, Error, NodeState, Reported
+
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+
+
+def enter(journal: Journal, node: str, *, entered_from: str | None = None) -> None:
+    """A node starts: a step runs its first attempt, an ending ends the run."""
+    place = journal.definition.nodes[node]
+    if isinstance(place, Ending):
+        journal.nodes[node] = NodeState("completed", settled_at=journal.now, entered_from=entered_from)
+        if place.failure is None:
+            end(journal, "completed", node=node, error=None)
+        else:
+            end(journal, "failed", node=node, error=Error("Failed", place.failure))
+        return
+    journal.nodes[node] = NodeState("running", entered_from=entered_from)
+    _attempt(journal, node, number=1)
+
+
+def is_current(journal: Journal, node: str, attempt: int) -> bool:
+    """Whether an outcome is of the attempt that is being executed; a late one is told and ignored."""
+    state = journal.nodes.get(node)
+    if state is not None and state.status == "running" and state.attempt == attempt:
+        return True
+    if journal.is_live:
+        journal.record(
+            "outcome_ignored", node, attempt=attempt, details={"status": state.status if state else "unreached"}
+        )
+    return False
+
+
+def complete(journal: Journal, node: str, reported: Reported) -> None:
+    """A node's event has happened; its route, if it has one, is asked first."""
+    state = journal.nodes[node]
+    if not _fits(journal, node, reported):
+        return
+    _clear_timer(journal, node)
+    _give_up_otherwise(journal, node)
+    journal.payload_bytes += reported.size
+    journal.record("step_completed", node, event=reported.event, attempt=state.attempt)
+    journal.effects.append(
+        PublishResult(node, state.attempt, journal.sequence, reported, state.started_at or journal.now)
+    )
+    routed = (node, reported.event) in journal.definition.routes
+    journal.update(
+        node,
+        status="choosing" if routed else "completed",
+        reported=reported,
+        settled_at=journal.now,
+        due_at=None,
+        error=None,
+    )
+    if routed:
+        journal.effects.append(Choose(node, reported.event))
+    else:
+        _settle(journal, node)
+
+
+def choose(journal: Journal, node: str, *, label: str) -> None:
+    """A route has been decided."""
+    state = journal.nodes.get(node)
+    if state is None or state.status != "choosing" or state.reported is None:
+        return
+    event = state.reported.event
+    declared = journal.definition.labels[node, event]
+    if label not in declared:
+        message = f"the route of {node}.{event} chose {label!r}; declared are {', '.join(sorted(declared))}"
+        fail_node(journal, node, error=Error("UnknownLabel", message))
+        return
+    journal.update(node, status="completed", label=label)
+    journal.record("routed", node, event=event, details={"label": label})
+    _settle(journal, node)
+
+
+def fail_choice(journal: Journal, node: str, *, error: Error) -> None:
+    """A routing function raised: its node fails for good, since asking again gives the same answer."""
+    state = journal.nodes.get(node)
+    if state is not None and state.status == "choosing":
+        fail_node(journal, node, error=error)
+
+
+def suspend(journal: Journal, what: StepSuspended) -> None:
+    """A node begins to wait; an event that came early is taken at once."""
+    node = what.node
+    if what.otherwise is not None and not _fits(journal, node, what.otherwise):
+        return
+    due_at = _due_at(journal, what)
+    journal.payload_bytes += what.otherwise.size if what.otherwise else 0
+    journal.update(node, status="waiting", due_at=due_at, otherwise=what.otherwise)
+    journal.record("suspended", node, attempt=what.attempt)
+    for index, early in enumerate(journal.early):
+        if early.node == node:
+            journal.early = journal.early[:index] + journal.early[index + 1 :]
+            journal.payload_bytes -= early.reported.size
+            journal.update(node, due_at=None)
+            journal.record(
+                "resumed",
+                node,
+                event=early.reported.event,
+                attempt=what.attempt,
+                details={"command": early.command, "early": True},
+            )
+            complete(journal, node, early.reported)
+            return
+    if due_at is not None:
+        _set_timer(journal, node, kind="wait", due_at=due_at)
+
+
+def fire(journal: Journal, what: TimerFired) -> None:
+    """A due time has come; a timer of something that is over is only cleared."""
+    journal.effects.append(ClearTimer(what.node, what.attempt, what.kind, what.due_at))
+    state = journal.nodes.get(what.node)
+    awaited = "waiting" if what.kind == "wait" else "retrying"
+    if state is None or (state.status, state.attempt, state.due_at) != (awaited, what.attempt, what.due_at):
+        return
+    journal.record("timer_fired", what.node, attempt=what.attempt, details={"timer": what.kind})
+    journal.update(what.node, due_at=None)
+    if what.kind == "retry":
+        _attempt(journal, what.node, number=what.attempt + 1)
+    elif state.otherwise is not None:
+        complete(journal, what.node, state.otherwise)
+    else:
+        error = Error("WaitTimeout", f"no event came for {what.node} in time")
+        fail_attempt(journal, what.node, error=error, permanent=False, jitter=what.jitter)
+
+
+def fail_attempt(journal: Journal, node: str, *, error: Error, permanent: bool, jitter: float) -> None:
+    """An attempt failed: another one is due later, or the node fails."""
+    state = journal.nodes[node]
+    policy = journal.definition.retry_of(node)
+    if permanent or state.attempt >= policy.max_attempts:
+        fail_node(journal, node, error=error)
+        return
+    _record_failure(journal, node, error=error)
+    due_at = _later(journal.now, policy.delay(state.attempt, jitter=jitter))
+    journal.update(node, status="retrying", error=error, restarts=0)
+    journal.record("retry_scheduled", node, attempt=state.attempt + 1, details={"due_at": due_at.isoformat()})
+    _set_timer(journal, node, kind="retry", due_at=due_at)
+
+
+def fail_node(journal: Journal, node: str, *, error: Error) -> None:
+    """A node failed for good, and with it the run."""
+    _record_failure(journal, node, error=error)
+    _clear_timer(journal, node)
+    journal.update(node, status="failed", error=error, settled_at=journal.now, due_at=None)
+    end(journal, "failed", node=node, error=error)
+
+
+def recover(journal: Journal, *, worker_lost: bool, alive: tuple[str, ...]) -> None:
+    """The run's steps are started again on a new owner; one that lost its worker too often fails its attempt."""
+    for node, state in list(journal.nodes.items()):
+        if state.status != "running" or node in alive or not journal.is_live or journal.is_halted:
+            continue
+        restarts = state.restarts + worker_lost
+        if restarts > MAX_RESTARTS:
+            error = Error("WorkerLost", f"{restarts} workers were lost while they ran {node}")
+            fail_attempt(journal, node, error=error, permanent=False, jitter=0.5)
+            continue
+        journal.update(node, restarts=restarts)
+        journal.record("step_restarted", node, attempt=state.attempt, details={"worker_lost": worker_lost})
+        journal.effects.append(RunStep(node, state.attempt))
+
+
+def end(journal: Journal, status: EndStatus, *, node: str | None, error: Error | None, **details: object) -> None:
+    """The run is over; what is still active is stopped, and what is kept for later is dropped."""
+    for name, state in list(journal.nodes.items()):
+        if state.status not in ACTIVE:
+            continue
+        if state.status == "running":
+            journal.effects.append(StopStep(name, state.attempt))
+        _clear_timer(journal, name)
+        journal.update(name, status="interrupted", settled_at=journal.now, due_at=None)
+        journal.record("interrupted", name, attempt=state.attempt)
+    _drop_early(journal, None)
+    journal.end(status, node=node, error=error)
+    if error is not None:
+        details |= {"error": error.type, "message": error.message}
+    journal.record(status, node, details=details)
+    journal.effects.append(PublishCompletion(journal.sequence))
+
+
+def _fits(journal: Journal, node: str, reported: Reported) -> bool:
+    """Whether a payload has room in the run's record; where it has none, its node fails."""
+    if reported.size <= room(journal, node):
+        return True
+    message = f"{reported.size} bytes do not fit into the run's record; return a reference to the data instead"
+    fail_node(journal, node, error=Error("ResultTooLarge", message))
+    return False
+
+
+def room(journal: Journal, node: str) -> int:
+    """The bytes that an event of a node may have: what it would have said after a timeout makes room."""
+    state = journal.nodes.get(node)
+    given_up = state.otherwise.size if state is not None and state.otherwise is not None else 0
+    return MAX_PAYLOAD_BYTES - journal.payload_bytes + given_up
+
+
+def _give_up_otherwise(journal: Journal, node: str) -> None:
+    otherwise = journal.nodes[node].otherwise
+    if otherwise is not None:
+        journal.payload_bytes -= otherwise.size
+        journal.update(node, otherwise=None)
+
+
+def _attempt(journal: Journal, node: str, *, number: int) -> None:
+    journal.update(node, status="running", attempt=number, started_at=journal.now, restarts=0)
+    journal.record("step_started", node, attempt=number)
+    journal.effects.append(RunStep(node, number))
+
+
+def _settle(journal: Journal, settled: str) -> None:
+    """Follows the edges of a settled node: first dies what can no longer be reached, then starts what can.
+
+    So what is dead when a run ends does not depend on which of its nodes ended last.
+    """
+    reached: dict[str, str] = {}
+    pending = deque([settled])
+    while pending:
+        source = pending.popleft()
+        _drop_early(journal, source)
+        for edge in journal.graph.outgoing[source]:
+            if edge.target in journal.nodes:
+                continue
+            verdict = judge(journal.graph, journal.nodes, edge.target)
+            if verdict is Verdict.START:
+                reached.setdefault(edge.target, source)
+            elif verdict is Verdict.DEAD:
+                journal.nodes[edge.target] = NodeState("dead", settled_at=journal.now)
+                journal.record("node_dead", edge.target)
+                pending.append(edge.target)
+    for target, source in reached.items():
+        if not journal.is_live:
+            return
+        enter(journal, target, entered_from=source if target in journal.graph.exits else None)
+
+
+def _drop_early(journal: Journal, node: str | None) -> None:
+    """Drops the early events of a settled node; of all nodes where none is named."""
+    if not journal.early:
+        return
+    dropped = [early for early in journal.early if node in {None, early.node}]
+    journal.early = tuple(early for early in journal.early if node not in {None, early.node})
+    for early in dropped:
+        journal.payload_bytes -= early.reported.size
+        journal.record("event_dropped", early.node, event=early.reported.event, details={"command": early.command})
+
+
+def _record_failure(journal: Journal, node: str, *, error: Error) -> None:
+    details: dict[str, object] = {"error": error.type, "message": error.message}
+    if error.traceback:
+        details["traceback"] = error.traceback
+    journal.record("step_failed", node, attempt=journal.nodes[node].attempt, details=details)
+
+
+def _set_timer(journal: Journal, node: str, *, kind: TimerKind, due_at: datetime) -> None:
+    state = journal.update(node, due_at=due_at)
+    journal.record("timer_set", node, attempt=state.attempt, details={"timer": kind, "due_at": due_at.isoformat()})
+    journal.effects.append(SetTimer(node, state.attempt, kind, due_at))
+
+
+def _clear_timer(journal: Journal, node: str) -> None:
+    state = journal.nodes[node]
+    if state.due_at is not None:
+        kind: TimerKind = "retry" if state.status == "retrying" else "wait"
+        journal.effects.append(ClearTimer(node, state.attempt, kind, state.due_at))
+
+
+def _due_at(journal: Journal, what: StepSuspended) -> datetime | None:
+    if what.timeout is not None:
+        return _later(journal.now, what.timeout)
+    return None if what.until is None else _in_utc(what.until)
+
+
+def _later(now: datetime, delay: timedelta) -> datetime:
+    try:
+        return now + max(delay, timedelta(0))
+    except OverflowError:  # timedelta.max means for ever
+        return _END_OF_TIME
+
+
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:  # datetime.max of a zone west of Greenwich
+        return _END_OF_TIME

@@ -1,0 +1,129 @@
+"""The record of one run, as the shard keeps it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Status = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
+EndStatus = Literal["completed", "failed", "cancelled"]
+
+NodeStatus = Literal[
+    "running",  # an attempt is being executed
+    "retrying",  # an attempt failed, the next one is due later
+    "waiting",  # suspended until an external event or its due time
+    "choosing",  # its routing function is asked; never outlives a cycle
+    "completed",
+    "failed",
+    "interrupted",  # stopped by the end of the run
+    "dead",  # can no longer be reached
+]
+
+ACTIVE: frozenset[NodeStatus] = frozenset({"running", "retrying", "waiting", "choosing"})
+ENDED: frozenset[Status] = frozenset({"completed", "failed", "cancelled"})
+
+
+class Error(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong: the exception's type, its message, and its traceback where there is one."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+
+class Reported(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An event with its payload and metadata as JSON bytes: the engine never looks inside."""
+
+    event: str
+    payload: bytes | None = None
+    metadata: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it adds to the record."""
+        return len(self.payload or b"") + len(self.metadata or b"")
+
+
+class EarlyEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An external event that came before its node waited."""
+
+    node: str
+    reported: Reported
+    command: str
+
+
+class NodeState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a node has come; a node without a state has not been reached.
+
+    Attributes:
+        status: See `NodeStatus`.
+        attempt: The current or last attempt, counted from 1; 0 for a node that never ran.
+        reported: The outcome of a completed node.
+        label: What its routing function chose.
+        due_at: When a wait times out or a retry starts.
+        otherwise: The outcome of a wait that times out; it counts among the record's payload bytes.
+        entered_from: The node whose edge started this one; kept for exits, whose visible results depend on it.
+        restarts: How often this attempt was taken up again after its worker was lost.
+        error: Of the last failed attempt.
+    """
+
+    status: NodeStatus
+    attempt: int = 0
+    started_at: datetime | None = None
+    settled_at: datetime | None = None
+    reported: Reported | None = None
+    label: str | None = None
+    due_at: datetime | None = None
+    otherwise: Reported | None = None
+    entered_from: str | None = None
+    restarts: int = 0
+    error: Error | None = None
+
+
+class State(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A run: the whole of what the engine decides by. Its history is kept beside it and never read by the engine.
+
+    Attributes:
+        sequence: The number of the last history event.
+        input: The start payload, JSON bytes.
+        payload_bytes: What payloads and metadata take in this record, of which there is a bound.
+        ended_at: The node at which the run ended, or that failed it.
+        finished_at: When it ended.
+        halted: Why the run stands still: a bug of the engine. It can be cancelled.
+    """
+
+    key: str
+    run: str
+    workflow: str
+    version: int
+    status: Status
+    input: bytes
+    started_at: datetime
+    updated_at: datetime
+    sequence: int = 0
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, object] = {}
+    nodes: dict[str, NodeState] = {}
+    early: tuple[EarlyEvent, ...] = ()
+    refusals: int = 0
+    payload_bytes: int = 0
+    ended_at: str | None = None
+    finished_at: datetime | None = None
+    error: Error | None = None
+    halted: str | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the run has not ended."""
+        return self.status not in ENDED
+
+    @property
+    def ending(self) -> EndStatus | None:
+        """How the run ended; None while it is live."""
+        match self.status:
+            case "completed" | "failed" | "cancelled":
+                return self.status
+            case _:
+                return None

@@ -1,0 +1,170 @@
+"""A step: one unit of work, written by the user."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Mapping
+from datetime import timedelta
+from types import UnionType
+from typing import Any, ClassVar, Generic, Literal, Union, cast, get_args, get_origin, overload
+
+from typing_extensions import TypeIs, TypeVar
+
+from hephaestus_stream.core.context import Context
+from hephaestus_stream.core.event import Event, Outcome
+from hephaestus_stream.core.instance import Instance
+from hephaestus_stream.core.node import Node
+from hephaestus_stream.core.retry import RetryPolicy
+from hephaestus_stream.errors import StepDefinitionError
+
+InputT = TypeVar("InputT")
+ConfigT = TypeVar("ConfigT", default=None)
+
+RunnerName = Literal["asyncio", "thread"]
+
+RESERVED_NAMES = frozenset(
+    {
+        "config",
+        "execute",
+        "events",
+        "retry",
+        "timeout",
+        "runner",
+        "location",
+        "node_name",
+        "workflow_name",
+        "belong",
+        "is_blocking",
+    }
+)
+"""Attributes of a step that no event may take the name of."""
+
+
+class Step(Node, Generic[InputT, ConfigT]):
+    """A unit of work with declared events; the same class can stand in a graph several times, as several nodes.
+
+    `Step[Order]` reads the start payload of workflows over `Order`, `Step[object]` fits every workflow, and
+    `Step[Order, ChargeConfig]` takes a configuration at each node.
+
+    Attributes:
+        retry: The policy for failed attempts; None leaves it to the workflow, then to the library.
+        timeout: How long one attempt may take; None means no bound.
+        runner: `asyncio` or `thread`; None chooses by the kind of `execute`.
+        config: The configuration of this node.
+    """
+
+    retry: ClassVar[RetryPolicy | None] = None
+    timeout: ClassVar[timedelta | None] = None
+    runner: ClassVar[RunnerName | None] = None
+    config: ConfigT
+
+    @overload
+    def __init__(self: Step[Any, None]) -> None: ...
+    @overload
+    def __init__(self, config: ConfigT) -> None: ...
+    def __init__(self, config: object = None) -> None:
+        expected = type_arguments(type(self), Step)[1] or type(None)
+        if not _may_be(config, expected):
+            step = type(self).__name__
+            given = "none" if config is None else type(config).__name__
+            if expected is type(None):
+                way = f"takes no configuration and got {given} ({self.location}); write {step}()"
+            else:
+                kind = expected.__name__ if isinstance(expected, type) else str(expected)
+                way = f"takes a configuration of type {kind} and got {given} ({self.location}); write {step}({kind}...)"
+            raise StepDefinitionError(f"{step} {way}")
+        self.config = cast("ConfigT", config)
+
+    def __init_subclass__(cls, **keywords: object) -> None:
+        super().__init_subclass__(**keywords)
+        for name, value in vars(cls).items():
+            _refuse_bad_event(cls, name, value)
+
+    def execute(self, instance: Instance, config: ConfigT, context: Context[InputT]) -> Outcome | Awaitable[Outcome]:
+        """Does the work and says how it ended. `async def` runs on the event loop, `def` in a thread.
+
+        It may be called more than once for one node: after a failed attempt, and after a crash. Whatever it does
+        outside should carry `context.idempotency_key`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no execute method")
+
+    def events(self) -> Mapping[str, Event[Any]]:
+        """The events that this node can emit as it is configured, by name; each must lead somewhere."""
+        return _declared_events(type(self))
+
+    @classmethod
+    def is_blocking(cls) -> bool:
+        """Whether `execute` must run in a thread."""
+        return not inspect.iscoroutinefunction(cls.execute) if cls.runner is None else cls.runner == "thread"
+
+
+def is_step(node: object) -> TypeIs[Step[Any, Any]]:
+    """Whether a node does work, as opposed to an ending."""
+    return isinstance(node, Step)
+
+
+def _refuse_bad_event(step: type[Step[Any, Any]], name: str, event: object) -> None:
+    if not isinstance(event, Event):
+        return
+    if (event.owner, event.name) != (step, name):
+        first = f"{event.owner.__name__ if event.owner else step.__name__}.{event.name}"
+        raise StepDefinitionError(
+            f"{step.__name__}.{name} is the same Event object as {first}; give each its own Event(...)"
+        )
+    if name in RESERVED_NAMES:
+        raise StepDefinitionError(
+            f"{step.__name__}: no event can be called {name}, a step's own attribute; choose another name"
+        )
+
+
+def _may_be(config: object, expected: object) -> bool:
+    """Whether a configuration fits its type, as far as that can be told without looking into it."""
+    if isinstance(expected, TypeVar) or expected is Any or expected is object:
+        return True
+    if get_origin(expected) in {Union, UnionType}:
+        return any(_may_be(config, member) for member in get_args(expected))
+    if get_origin(expected) is Literal:
+        return config in get_args(expected)
+    plain = get_origin(expected) or expected
+    plain = (int, float) if plain is float else plain  # type checkers let an int stand for a float
+    try:
+        return isinstance(config, cast("type", plain))
+    except TypeError:  # a Protocol, a TypedDict, a NewType: only a type checker can tell
+        return config is not None
+
+
+def _declared_events(step: type[Step[Any, Any]]) -> dict[str, Event[Any]]:
+    found: dict[str, Event[Any]] = {}
+    for owner in reversed(step.__mro__):
+        for name, value in vars(owner).items():
+            if isinstance(value, Event):
+                found[name] = value
+            else:
+                found.pop(name, None)
+    return found
+
+
+def type_arguments(cls: type, base: type) -> tuple[object, ...]:
+    """What `base`'s type parameters are in `cls`: a class, a typing form, or a TypeVar where it is left open.
+
+    Looks through generic subclasses: with `class AwaitReview(WaitForEvent[Review])` it knows what `Step` was given.
+    """
+    return _arguments_in(cls, base, {}) or tuple(getattr(base, "__parameters__", ()))
+
+
+def _arguments_in(cls: type, base: type, bound: Mapping[object, object]) -> tuple[object, ...] | None:
+    if cls is base:
+        return tuple(bound.get(parameter, _default_of(parameter)) for parameter in getattr(cls, "__parameters__", ()))
+    for parent in getattr(cls, "__orig_bases__", cls.__bases__):
+        origin = get_origin(parent) or parent
+        if not (isinstance(origin, type) and issubclass(origin, base)):
+            continue
+        arguments = [bound.get(argument, argument) for argument in get_args(parent)]
+        inner: dict[object, object] = dict(zip(getattr(origin, "__parameters__", ()), arguments, strict=False))
+        return _arguments_in(origin, base, inner)
+    return None
+
+
+def _default_of(parameter: object) -> object:
+    default = getattr(parameter, "__default__", None)
+    return type(None) if default is None else parameter

@@ -1,0 +1,69 @@
+"""What a cycle leaves to be done: one transaction, and what follows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
+from hephaestus_stream.cycle.tables import DERIVED, Change
+from hephaestus_stream.wire.record import OutputRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, sent after the commit: a `get` that follows it must find what it tells.
+
+    Attributes:
+        partition: Of the topic `replies`; the asker named it.
+        id: The command's id, which is the record's key.
+        value: The answer as JSON.
+    """
+
+    partition: int
+    id: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A command that was found in the wrong partition; it is sent on before the position passes it."""
+
+    partition: int
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Collected during a cycle, then committed as a whole.
+
+    Attributes:
+        outputs: Records for everyone.
+        changes: Of the shard's tables; None deletes.
+        replies: To whoever asked.
+        forwards: Misrouted commands.
+        running: Attempts that did not end within the cycle.
+        folded: Attempts that began and ended within the cycle.
+        to_start: Attempts that begin only after the commit.
+        stops: Attempts that are no longer wanted.
+        held_timers: Whether due timers were left because the worker lacks their workflow.
+    """
+
+    outputs: list[OutputRecord] = field(default_factory=list[OutputRecord])
+    changes: Mapping[bytes, bytes | None] = field(default_factory=dict[bytes, bytes | None])
+    replies: list[Reply] = field(default_factory=list[Reply])
+    forwards: list[Forward] = field(default_factory=list[Forward])
+    running: list[tuple[AttemptId, asyncio.Future[AttemptEnd]]] = field(
+        default_factory=list[tuple[AttemptId, asyncio.Future[AttemptEnd]]]
+    )
+    folded: list[AttemptId] = field(default_factory=list[AttemptId])
+    to_start: list[Attempt] = field(default_factory=list[Attempt])
+    stops: list[AttemptId] = field(default_factory=list[AttemptId])
+    held_timers: bool = False
+
+    def changelog(self) -> list[Change]:
+        """The changes that go to the changelog: all but those of derived tables."""
+        return [(key, value) for key, value in self.changes.items() if key[:1] not in DERIVED]

@@ -1,0 +1,175 @@
+"""The cycle: inputs are taken, steps are executed and folded in, and a batch is left to be committed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from datetime import datetime
+from typing import assert_never
+
+from hephaestus_stream.core.answer import Refused
+from hephaestus_stream.core.input import Input, Recovered, TimerFired
+from hephaestus_stream.cycle.attempt import Attempt, AttemptId
+from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.execution import Execution, ShardProfile
+from hephaestus_stream.cycle.intake import Intake, read
+from hephaestus_stream.cycle.runner import Runner
+from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
+from hephaestus_stream.cycle.tables import Committed
+from hephaestus_stream.errors import CommandError
+from hephaestus_stream.wire.command import Command
+
+_logger = logging.getLogger(__name__)
+
+_EXPIRED_PER_CYCLE = 200
+
+_Taken = tuple[CommandRecord, Command] | AttemptEnded | TimerDue | TakenOver
+
+
+async def run_cycle(
+    shard: ShardProfile,
+    committed: Committed,
+    runner: Runner,
+    sources: Sequence[Source],
+    *,
+    now: datetime,
+    fold: bool = True,
+) -> Batch:
+    """Takes inputs, and goes on with each run as far as it comes without waiting.
+
+    An instance's chain of steps ends before its next input is taken; different instances go side by side.
+
+    Args:
+        shard: The shard's surroundings.
+        committed: Its committed state.
+        runner: Executes the steps.
+        sources: What came in, in its order.
+        now: The time of all transitions of the cycle.
+        fold: Whether steps are executed within the cycle. A step that may have killed its worker is not: that it is
+            tried again is committed first.
+    """
+    cycle = _Cycle(shard, committed, runner, now=now, fold=fold)
+    await cycle.take_all(sources)
+    return cycle.finish()
+
+
+class _Cycle:
+    def __init__(self, shard: ShardProfile, committed: Committed, runner: Runner, *, now: datetime, fold: bool) -> None:
+        self._fold_in = fold
+        self._execution = Execution(shard, committed, now=now)
+        self._intake = Intake(self._execution)
+        self._runner = runner
+
+    async def take_all(self, sources: Sequence[Source]) -> None:
+        """Takes the inputs in waves: each wave has at most one of a key."""
+        by_key: dict[str, deque[_Taken]] = defaultdict(deque)
+        for source in sources:
+            if isinstance(source, CommandRecord):
+                command = read(source)
+                if isinstance(command, CommandError):
+                    self._intake.refuse_unread(source, command)
+                else:
+                    by_key[command.key].append((source, command))
+            else:
+                by_key[_key_of(source)].append(source)
+        while by_key:
+            for key, waiting in list(by_key.items()):
+                self._take(waiting.popleft())
+                if not waiting:
+                    del by_key[key]
+            await self._fold()
+
+    def finish(self) -> Batch:
+        """The batch, when all is taken."""
+        self._execution.tables.expire(self._execution.now, limit=_EXPIRED_PER_CYCLE)
+        self._execution.batch.changes = self._execution.tables.changes()
+        return self._execution.batch
+
+    def _take(self, taken: _Taken) -> None:
+        match taken:
+            case AttemptEnded(id, end):
+                self._transit(id.key, id.run, end)
+            case TimerDue(timer, jitter):
+                fired = TimerFired(timer.node, timer.attempt, timer.kind, timer.due_at, jitter)
+                if not self._transit(timer.key, timer.run, fired):
+                    self._execution.tables.clear_timer(timer)
+            case TakenOver(key, run, worker_lost):
+                self._take_over(key, run, worker_lost=worker_lost)
+            case (record, command):
+                self._take_command(record, command)
+            case _:
+                assert_never(taken)
+
+    def _take_command(self, record: CommandRecord, command: Command) -> None:
+        try:
+            self._intake.take(record, command)
+        except Exception:  # our own bug must cost this command only
+            _logger.exception("a %s command for %s failed in the engine", command.type, command.key)
+            refused = Refused("engine_error", f"a bug in the engine; the {command.type} command is in the dead letters")
+            self._intake.refuse(record, command, refused)
+
+    def _take_over(self, key: str, run: str, *, worker_lost: bool) -> None:
+        """Attaches to the attempts that this process still executes, and starts the others again."""
+        execution = self._execution
+        state = execution.tables.state(key, run)
+        definition = None if state is None else execution.shard.catalog.get(state.workflow, state.version)
+        if state is None or definition is None:
+            return
+        attempts = [
+            Attempt(AttemptId(key, run, name, node.attempt), definition, state)
+            for name, node in state.nodes.items()
+            if node.status == "running"
+        ]
+        alive = [attempt for attempt in attempts if self._runner.is_running(attempt.id)]
+        execution.to_run += alive
+        if len(alive) < len(attempts):
+            self._transit(key, run, Recovered(worker_lost, tuple(attempt.id.node for attempt in alive)))
+
+    def _transit(self, key: str, run: str, what: Input) -> bool:
+        """Applies what is no command; returns whether there is such a run, and the worker has its workflow."""
+        state = self._execution.tables.state(key, run)
+        if state is None:
+            return False
+        definition = self._execution.shard.catalog.get(state.workflow, state.version)
+        if definition is None:
+            self._execution.batch.held_timers = True
+            return True
+        try:
+            self._execution.transit(definition, state, what)
+        except Exception as error:  # our own bug must cost this run only
+            _logger.exception("%s of %s (run %s) failed in the engine; the run is halted", what, key, run)
+            self._execution.halt(definition, state, what, error=error)
+            return False
+        return True
+
+    async def _fold(self) -> None:
+        """Executes the attempts that were asked for; those that end at once go on within this cycle."""
+        execution = self._execution
+        if not self._fold_in:
+            execution.batch.to_start += execution.to_run
+            execution.to_run.clear()
+        while execution.to_run:
+            started = [(attempt, self._runner.start(attempt)) for attempt in execution.to_run]
+            execution.to_run.clear()
+            # Each runs in a task of its own; a step that does not wait has ended when we are back.
+            await asyncio.sleep(0)
+            for attempt, future in started:
+                if future.cancelled():
+                    continue
+                if future.done():
+                    execution.batch.folded.append(attempt.id)
+                    self._transit(attempt.id.key, attempt.id.run, future.result())
+                else:
+                    execution.batch.running.append((attempt.id, future))
+
+
+def _key_of(source: AttemptEnded | TimerDue | TakenOver) -> str:
+    match source:
+        case AttemptEnded(id):
+            return id.key
+        case TimerDue(timer):
+            return timer.key
+        case TakenOver(key):
+            return key

@@ -1,0 +1,63 @@
+"""Executes one attempt: the step's code is called here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextvars import copy_context
+from typing import Any
+
+from hephaestus_stream.core.step import Step, is_step
+from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd
+from hephaestus_stream.errors import EngineError, StepTimeoutError
+
+
+async def execute(attempt: Attempt, *, executor: Executor | None, jitter: Callable[[], float]) -> AttemptEnd:
+    """Runs a step's code to its end, and says how it ended.
+
+    Args:
+        attempt: What to execute.
+        executor: The threads of blocking steps; None means those of the event loop.
+        jitter: Draws a random number in [0, 1), for the delay of a retry.
+
+    Raises:
+        asyncio.CancelledError: The attempt was stopped from outside.
+    """
+    step = attempt.definition.nodes[attempt.id.node]
+    if not is_step(step):
+        raise EngineError(f"{attempt.id.node} is no step")
+    clock = asyncio.timeout(None if step.timeout is None else step.timeout.total_seconds())
+    try:
+        async with clock:
+            outcome = await _call(step, attempt, executor)
+    except TimeoutError as error:
+        if not clock.expired():  # the step's own doing
+            return attempt.failed(error, jitter=jitter())
+        late = StepTimeoutError(f"{attempt.id.node} took longer than its timeout of {step.timeout}")
+        return attempt.failed(late, jitter=jitter())
+    except asyncio.CancelledError as error:
+        if _is_stopped():
+            raise
+        return attempt.failed(error, jitter=jitter())  # the step's own doing
+    except Exception as error:  # noqa: BLE001 - a step may raise anything
+        return attempt.failed(error, jitter=jitter())
+    return attempt.ended(outcome)
+
+
+async def _call(step: Step[Any, Any], attempt: Attempt, executor: Executor | None) -> object:
+    if not step.is_blocking():
+        returned: object = step.execute(attempt.instance, step.config, attempt.context)
+        return await returned if inspect.isawaitable(returned) else returned
+    variables = copy_context()
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(
+        executor, lambda: variables.run(step.execute, attempt.instance, step.config, attempt.context)
+    )
+
+
+def _is_stopped() -> bool:
+    """Whether somebody cancelled this task, as opposed to a step that raised the error by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,158 @@
+"""One cycle's work: transitions are applied, and their effects written into the tables and the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+import msgspec
+
+from hephaestus_stream.core.catalog import Catalog
+from hephaestus_stream.core.decision import (
+    Choose,
+    ClearTimer,
+    Decision,
+    Effect,
+    PublishCompletion,
+    PublishResult,
+    RunStep,
+    SetTimer,
+    StopStep,
+)
+from hephaestus_stream.core.definition import Definition
+from hephaestus_stream.core.engine import apply, halt
+from hephaestus_stream.core.input import ChoiceFailed, Chosen, Input
+from hephaestus_stream.core.state import State
+from hephaestus_stream.core.transition import label_text
+from hephaestus_stream.cycle.attempt import Attempt, AttemptId, context_of, describe
+from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.publisher import Publisher
+from hephaestus_stream.cycle.tables import Committed, Tables, timer
+from hephaestus_stream.wire.dead_letter import DeadLetter
+from hephaestus_stream.wire.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class ShardProfile:
+    """What a shard is, and what it works with: nothing of it changes from cycle to cycle.
+
+    Attributes:
+        partition: The shard's partition.
+        partitions: How many there are.
+        topics: The topics of the namespace.
+        catalog: The worker's workflows.
+        command_retention: How long a command's answer is kept.
+        jitter: Draws a random number in [0, 1).
+    """
+
+    partition: int
+    partitions: int
+    topics: Topics
+    catalog: Catalog
+    jitter: Callable[[], float]
+    command_retention: timedelta = timedelta(days=7)
+
+
+class Execution:
+    """Applies transitions one after the other, and collects what they leave to be done.
+
+    Attributes:
+        tables: The shard's tables under this cycle's changes.
+        batch: What is collected.
+        publisher: Collects the output records.
+        to_run: Attempts that the transitions so far asked for.
+    """
+
+    def __init__(self, shard: ShardProfile, committed: Committed, *, now: datetime) -> None:
+        self.shard = shard
+        self.now = now
+        self.tables = Tables(committed, command_retention=shard.command_retention)
+        self.publisher = Publisher(shard.topics)
+        self.batch = Batch(outputs=self.publisher.records)
+        self.to_run: list[Attempt] = []
+
+    def transit(self, definition: Definition, state: State | None, what: Input) -> Decision:
+        """Applies an input and the routing decisions that it leads to; nothing has changed if it raises.
+
+        Raises:
+            Exception: Whatever a bug of ours raises.
+        """
+        decisions = [apply(definition, state, what, now=self.now)]
+        while chosen := self._choose(definition, decisions[-1]):
+            decisions.append(apply(definition, decisions[-1].state, chosen, now=self.now))
+        self._carry_out(definition, decisions)
+        return decisions[0]
+
+    def halt(self, definition: Definition, state: State, what: Input, *, error: Exception) -> None:
+        """Keeps a run as it was before an input that the engine failed on; the input is in the dead letters."""
+        reason = f"{type(what).__name__} failed in the engine: {error!r}"[:1000]
+        self._carry_out(definition, [halt(definition, state, reason=reason, now=self.now)])
+        letter = DeadLetter(
+            "engine_error", reason, self.shard.topics.commands, self.shard.partition, -1, self.now.astimezone(UTC)
+        )
+        self.publisher.dead_letter(state.key.encode(), msgspec.json.encode(what), letter)
+
+    def _choose(self, definition: Definition, decision: Decision) -> Chosen | ChoiceFailed | None:
+        """Asks the routing function that a decision waits for."""
+        state = decision.state
+        for effect in decision.effects:
+            if isinstance(effect, Choose) and state.nodes[effect.node].status == "choosing":
+                attempt = state.nodes[effect.node].attempt
+                try:
+                    context = context_of(definition, state, effect.node, attempt=attempt, with_own_result=True)
+                    return Chosen(effect.node, label_text(definition.routes[effect.node, effect.event](context)))
+                except Exception as error:  # noqa: BLE001 - the user's function may raise anything
+                    return ChoiceFailed(effect.node, describe(error))
+        return None
+
+    def _carry_out(self, definition: Definition, decisions: Sequence[Decision]) -> None:
+        """Writes decisions down: first what may fail, the encoding, then what cannot."""
+        mark = len(self.publisher.records)
+        try:
+            history = [
+                (decision.state, event.sequence, self.publisher.history(decision.state, event))
+                for decision in decisions
+                for event in decision.history
+            ]
+            for decision in decisions:
+                self._publish(decision)
+        except Exception:
+            del self.publisher.records[mark:]
+            raise
+        for state, sequence, event in history:
+            self.tables.add_history(state, sequence, event)
+        for decision in decisions:
+            for effect in decision.effects:
+                self._effect(definition, decision.state, effect)
+        self._keep(definition, decisions[-1].state)
+
+    def _publish(self, decision: Decision) -> None:
+        for effect in decision.effects:
+            if isinstance(effect, PublishResult):
+                self.publisher.step_result(decision.state, effect)
+            elif isinstance(effect, PublishCompletion):
+                self.publisher.completion(decision.state, sequence=effect.sequence)
+
+    def _effect(self, definition: Definition, state: State, effect: Effect) -> None:
+        match effect:
+            case RunStep(node, attempt):
+                self.to_run.append(Attempt(AttemptId(state.key, state.run, node, attempt), definition, state))
+            case StopStep(node, attempt):
+                self.batch.stops.append(AttemptId(state.key, state.run, node, attempt))
+            case SetTimer(node, attempt, kind, due_at):
+                self.tables.set_timer(timer(state, node, attempt, kind=kind, due_at=due_at))
+            case ClearTimer(node, attempt, kind, due_at):
+                self.tables.clear_timer(timer(state, node, attempt, kind=kind, due_at=due_at))
+            case PublishResult() | PublishCompletion() | Choose():
+                pass  # done before
+            case _:
+                assert_never(effect)
+
+    def _keep(self, definition: Definition, state: State) -> None:
+        self.tables.put_state(state, retention=definition.retention)
+        record = self.tables.key_record(state.key)
+        changed = record.with_run(state, scope=definition.scope)
+        if changed is not record:
+            self.tables.put_key_record(state.key, changed)

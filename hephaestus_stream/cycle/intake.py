@@ -1,0 +1,301 @@
+"""Commands: from a record of the topic to a transition and an answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
+from hephaestus_stream.core.admission import Existing, KeyRecord, admit, find_run
+from hephaestus_stream.core.answer import Accepted, Answer, Reason, Refused
+from hephaestus_stream.core.definition import Definition
+from hephaestus_stream.core.input import Cancel, Resume, Start
+from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES
+from hephaestus_stream.core.state import Reported, State
+from hephaestus_stream.cycle.batch import Forward, Reply
+from hephaestus_stream.cycle.execution import Execution
+from hephaestus_stream.cycle.record import AnswerRecord
+from hephaestus_stream.cycle.source import CommandRecord
+from hephaestus_stream.errors import CommandError
+from hephaestus_stream.wire.command import (
+    CancelCommand,
+    Command,
+    ResumeCommand,
+    StartCommand,
+    decode_command,
+)
+from hephaestus_stream.wire.dead_letter import DeadLetter
+from hephaestus_stream.wire.headers import last_header, reply_partition
+from hephaestus_stream.wire.output_bytes import encode_reply
+from hephaestus_stream.wire.partition import partition_for
+
+FORWARDED: Final = "forwarded"
+"""Header of a command that was sent on from a wrong partition; it hops once."""
+
+MAX_ANSWERS: Final = 1_000
+"""Answers kept of one key; every so many commands the older ones are deleted."""
+
+MAX_COPIED_BYTES: Final = 900_000
+"""Of a record that is sent on or put aside; a compressed batch may unpack to more than one record of ours may have."""
+
+_SWEEP: Final = 100
+
+
+def read(record: CommandRecord) -> Command | CommandError:
+    """The command in a record, or why there is none."""
+    try:
+        return decode_command(record.value)
+    except CommandError as error:
+        return error
+
+
+class Intake:
+    """Takes the commands of one cycle, one after the other."""
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+        self._tables = execution.tables
+
+    def refuse_unread(self, record: CommandRecord, error: CommandError) -> None:
+        """Answers what is no command: to whoever asked, if its id could be read, else as a dead letter."""
+        reason: Reason = "unsupported_schema" if error.reason == "unsupported_schema" else "undecodable"
+        refused = Refused(reason, str(error))
+        answer = AnswerRecord(None, refused.reason, refused.message, None, record.offset, self._execution.now)
+        if error.id is None or not self._reply(record, error.id, error.key, answer):
+            self._dead_letter(record, refused)
+
+    def take(self, record: CommandRecord, command: Command) -> None:
+        """Applies a command, keeps its answer, and sends it where one was asked for."""
+        right = partition_for(command.key.encode(), self._execution.shard.partitions)
+        if right != self._execution.shard.partition:
+            self._forward(record, command, right)
+            return
+        former = self._former_answer(command)
+        if former is not None:
+            self._reply(record, command.id, command.key, former, duplicate=True)
+            return
+        answer, run = self._decide(command)
+        kept = _answer_record(answer, run=run, position=record.offset, at=self._execution.now)
+        self._keep(command, kept)
+        if not self._reply(record, command.id, command.key, kept) and isinstance(answer, Refused):
+            self._dead_letter(record, answer)
+
+    def refuse(self, record: CommandRecord, command: Command, refused: Refused) -> None:
+        """Refuses a command whose transition failed by our own bug; what was asked for stays undone."""
+        kept = _answer_record(refused, run=None, position=record.offset, at=self._execution.now)
+        self._keep(command, kept)
+        self._reply(record, command.id, command.key, kept)
+        self._dead_letter(record, refused)
+
+    def _decide(self, command: Command) -> tuple[Answer, str | None]:
+        match command:
+            case StartCommand():
+                return self._start(command)
+            case ResumeCommand():
+                return self._resume(command)
+            case CancelCommand():
+                return self._cancel(command)
+
+    def _start(self, command: StartCommand) -> tuple[Answer, str | None]:
+        definition = self._execution.shard.catalog.find(command.workflow, command.version)
+        if isinstance(definition, Refused):
+            return definition, None
+        prefix = command.key.partition("::")[0]
+        if prefix != definition.key:
+            right = f"{definition.key}::{command.key.partition('::')[2]}"
+            message = f"{command.key} is no key of {definition.name}; write {right}"
+            return Refused("invalid_key", message), None
+        payload = _payload(command, definition=definition)
+        if isinstance(payload, Refused):
+            return payload, None
+        record = self._tables.key_record(command.key)
+        admission = admit(definition, record, key=command.key, on_conflict=command.on_conflict)
+        if isinstance(admission, Refused):
+            return admission, next((run.run for run in record.live()), None)
+        if isinstance(admission, Existing):
+            return Accepted("existing"), admission.run
+        for run in admission.terminate:
+            self._terminate(command, run, record)
+        start = Start(command.key, command.id, payload, command.tags, dict(command.metadata))
+        self._execution.transit(definition, None, start)
+        return Accepted("applied"), command.id
+
+    def _terminate(self, command: StartCommand, run: str, record: KeyRecord) -> None:
+        state = self._tables.state(command.key, run)
+        found = next(each for each in record.runs if each.run == run)
+        definition = self._execution.shard.catalog.get(found.workflow, found.version)
+        if state is not None and definition is not None:
+            self._execution.transit(definition, state, Cancel(command.id, f"replaced by run {command.id}"))
+
+    def _resume(self, command: ResumeCommand) -> tuple[Answer, str | None]:
+        found = self._find(command)
+        if isinstance(found, Refused):
+            return found, None
+        definition, state = found
+        node = command.node or _only(definition.external_nodes(command.event))
+        event = definition.events.get(node or "", {}).get(command.event)
+        payload, problem = None, None
+        if event is not None and event.adapter is not None:
+            try:
+                model = event.adapter.validate_json(command.payload_json())
+                payload = event.adapter.dump_json(model, by_alias=True, round_trip=True)
+            except (ValidationError, PydanticSerializationError) as error:
+                problem = _explain(error)
+        elif command.payload is not None:
+            problem = "it carries no payload; leave it out"
+        reported = Reported(command.event, payload)
+        decision = self._execution.transit(definition, state, Resume(command.id, command.node, reported, problem))
+        return _answer_of(decision.answer), state.run
+
+    def _cancel(self, command: CancelCommand) -> tuple[Answer, str | None]:
+        found = self._find(command)
+        if isinstance(found, Refused):
+            return found, None
+        definition, state = found
+        decision = self._execution.transit(definition, state, Cancel(command.id, command.reason))
+        return _answer_of(decision.answer), state.run
+
+    def _find(self, command: ResumeCommand | CancelCommand) -> tuple[Definition, State] | Refused:
+        """The run that a command means, and its workflow in its version."""
+        record = self._tables.key_record(command.key)
+        run = find_run(record, key=command.key, workflow=command.workflow, run=command.run, version=command.version)
+        if isinstance(run, Refused):
+            known = self._execution.shard.catalog.find(command.workflow, None)
+            return known if isinstance(known, Refused) and not record.runs else run
+        definition = self._execution.shard.catalog.find(run.workflow, run.version)
+        if isinstance(definition, Refused):
+            return definition
+        state = self._tables.state(command.key, run.run)
+        return (definition, state) if state is not None else Refused("not_found", f"{command.key} is not kept any more")
+
+    def _former_answer(self, command: Command) -> AnswerRecord | None:
+        """What the same command was told before; a start whose run is still kept counts as told."""
+        former = self._tables.answer(command.key, command.id)
+        if former is not None or not isinstance(command, StartCommand):
+            return former
+        state = self._tables.state(command.key, command.id)
+        return None if state is None else AnswerRecord("applied", None, None, state.run, -1, state.started_at)
+
+    def _keep(self, command: Command, answer: AnswerRecord) -> None:
+        record = self._tables.key_record(command.key)
+        number = record.commands + 1
+        self._tables.put_key_record(command.key, msgspec.structs.replace(record, commands=number))
+        self._tables.put_answer(command.key, command.id, answer, number=number)
+        if number > MAX_ANSWERS and number % _SWEEP == 0:
+            self._tables.forget_answers(command.key, before=number - MAX_ANSWERS, limit=MAX_ANSWERS + 2 * _SWEEP)
+
+    def _forward(self, record: CommandRecord, command: Command, right: int) -> None:
+        """Sends a command on that was published to a wrong partition; whoever sent it so twice is told."""
+        shard = self._execution.shard
+        if last_header(record.headers, FORWARDED) is not None:
+            message = (
+                f"{command.key} belongs to partition {right} and was forwarded to {shard.partition}; "
+                "workers differ in their partition counts"
+            )
+            self._dead_letter(record, Refused("misrouted", message))
+        elif record.size > MAX_COPIED_BYTES:
+            message = f"the command has {record.size} bytes and may have {MAX_COPIED_BYTES}; send a reference instead"
+            refused = Refused("too_large", message)
+            answer = _answer_record(refused, run=None, position=record.offset, at=self._execution.now)
+            if not self._reply(record, command.id, command.key, answer):
+                self._dead_letter(record, refused)
+        else:
+            headers = [*record.headers, (FORWARDED, str(shard.partition).encode())]
+            self._execution.batch.forwards.append(Forward(right, command.key.encode(), record.value or b"", headers))
+
+    def _reply(
+        self, record: CommandRecord, command: str, key: str | None, answer: AnswerRecord, *, duplicate: bool = False
+    ) -> bool:
+        """Sends an answer if one was asked for."""
+        shard = self._execution.shard
+        partition = reply_partition(record.headers, partitions=shard.partitions)
+        if partition is None:
+            return False
+        value = encode_reply(
+            id=command,
+            key=key,
+            accepted=answer.reason is None,
+            partition=shard.partition,
+            at=answer.at,
+            effect=answer.effect,
+            reason=answer.reason,
+            message=answer.message,
+            run=answer.run,
+            position=record.offset if answer.position < 0 else answer.position,
+            duplicate=duplicate,
+        )
+        self._execution.batch.replies.append(Reply(partition, command, value))
+        return True
+
+    def _dead_letter(self, record: CommandRecord, refused: Refused) -> None:
+        shard = self._execution.shard
+        letter = DeadLetter(
+            refused.reason,
+            refused.message,
+            shard.topics.commands,
+            shard.partition,
+            record.offset,
+            self._execution.now.astimezone(UTC),
+        )
+        key, value = record.key, record.value
+        size = len(key or b"") + len(value or b"")
+        if size > MAX_COPIED_BYTES:
+            note = f"{refused.message} (of {size} bytes the first {MAX_COPIED_BYTES} are kept)"
+            letter = replace(letter, message=note)
+            key = None if key is None else key[:MAX_COPIED_BYTES]
+            value = None if value is None else value[: MAX_COPIED_BYTES - len(key or b"")]
+        self._execution.publisher.dead_letter(key, value, letter)
+
+
+def _payload(command: StartCommand, *, definition: Definition) -> bytes | Refused:
+    """A start payload as it is kept: validated once, so that defaults are drawn once."""
+    encoded = command.input_json()
+    labels = len(msgspec.json.encode((command.tags, command.metadata)))
+    if len(encoded) + labels > MAX_PAYLOAD_BYTES:
+        return _too_large(len(encoded) + labels)
+    adapter = definition.input_adapter
+    try:
+        model: object = adapter.validate_json(encoded)
+        kept = adapter.dump_json(model, by_alias=True, round_trip=True)
+    except (ValidationError, PydanticSerializationError) as error:
+        return Refused("invalid_payload", f"the input of {definition.name}: {_explain(error)}")
+    # Defaults may make it larger than what was sent.
+    return kept if len(kept) + labels <= MAX_PAYLOAD_BYTES else _too_large(len(kept) + labels)
+
+
+def _too_large(size: int) -> Refused:
+    message = (
+        f"the input, tags and metadata have {size} bytes and may have {MAX_PAYLOAD_BYTES}; send a reference to the data"
+    )
+    return Refused("too_large", message)
+
+
+def _explain(error: ValidationError | PydanticSerializationError) -> str:
+    if isinstance(error, PydanticSerializationError):
+        return str(error)
+    parts = [
+        f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}"
+        for each in error.errors(include_url=False, include_context=False, include_input=False)[:5]
+    ]
+    more = error.error_count() - len(parts)
+    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
+
+
+def _answer_record(answer: Answer, *, run: str | None, position: int, at: datetime) -> AnswerRecord:
+    match answer:
+        case Accepted(effect):
+            return AnswerRecord(effect, None, None, run, position, at)
+        case Refused(reason, message):
+            return AnswerRecord(None, reason, message, run, position, at)
+
+
+def _answer_of(answer: Answer | None) -> Answer:
+    return answer or Refused("engine_error", "the engine gave no answer; please report it")
+
+
+def _only(names: tuple[str, ...]) -> str | None:
+    return names[0] if len(names) == 1 else None

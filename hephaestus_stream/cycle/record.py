@@ -1,0 +1,107 @@
+"""How what a shard keeps is written as bytes: one module for all tables, so that a change of form is seen."""
+
+from __future__ import annotations
+
+import struct
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from hephaestus_stream.core.admission import KeyRecord
+from hephaestus_stream.core.answer import AnswerEffect, Reason
+from hephaestus_stream.core.input import TimerKind
+from hephaestus_stream.core.state import State
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+# Form of the record, whether steps are running, when it expires (0: never), and a number of its own.
+_HEADER: Final = struct.Struct(">BBqq")
+FORM: Final = 1
+
+
+class AnswerRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer to a command, kept so that the same command gets it again."""
+
+    effect: AnswerEffect | None
+    reason: Reason | None
+    message: str | None
+    run: str | None
+    position: int
+    at: datetime
+
+
+class TimerRecord(msgspec.Struct, frozen=True):
+    """A due time of a node's attempt; when and whose it is stands in its key."""
+
+    key: str
+    run: str
+    node: str
+    attempt: int
+    kind: TimerKind
+    due_at: datetime
+
+
+class Header(msgspec.Struct, frozen=True):
+    """What is known of a record without decoding it.
+
+    Attributes:
+        running: Whether steps of the run are being executed.
+        expires: When the record is deleted, in microseconds since 1970; 0 for never.
+        number: Of an answer, its place among the commands of its key.
+    """
+
+    running: bool = False
+    expires: int = 0
+    number: int = 0
+
+
+_STATE: Final = msgspec.msgpack.Decoder(State)
+_KEY: Final = msgspec.msgpack.Decoder(KeyRecord)
+_ANSWER: Final = msgspec.msgpack.Decoder(AnswerRecord)
+_TIMER: Final = msgspec.msgpack.Decoder(TimerRecord)
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+Record = State | KeyRecord | AnswerRecord | TimerRecord
+
+
+def encode(record: Record, header: Header | None = None) -> bytes:
+    """The bytes of a record; the same record gives the same bytes."""
+    header = header or Header()
+    return _HEADER.pack(FORM, header.running, header.expires, header.number) + _ENCODER.encode(record)
+
+
+def header_of(value: bytes) -> Header:
+    """The header of a record."""
+    _form, running, expires, number = _HEADER.unpack_from(value)
+    return Header(bool(running), expires, number)
+
+
+def decode_state(value: bytes) -> State:
+    """A run's state."""
+    return _STATE.decode(memoryview(value)[_HEADER.size :])
+
+
+def decode_key(value: bytes) -> KeyRecord:
+    """What is kept of a key."""
+    return _KEY.decode(memoryview(value)[_HEADER.size :])
+
+
+def decode_answer(value: bytes) -> AnswerRecord:
+    """The answer to a command."""
+    return _ANSWER.decode(memoryview(value)[_HEADER.size :])
+
+
+def decode_timer(value: bytes) -> TimerRecord:
+    """A timer."""
+    return _TIMER.decode(memoryview(value)[_HEADER.size :])
+
+
+def microseconds(at: datetime) -> int:
+    """An instant as a number that sorts as time does."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def instant(number: int) -> datetime:
+    """The inverse of `microseconds`."""
+    return _EPOCH + number * _MICROSECOND

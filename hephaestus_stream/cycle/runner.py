@@ -1,0 +1,28 @@
+"""Who executes attempts: the worker's runner on the event loop and in threads, the Simulator's with its stubs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
+
+
+class Runner(Protocol):
+    """Executes attempts; none of its methods blocks."""
+
+    def start(self, attempt: Attempt) -> asyncio.Future[AttemptEnd]:
+        """Begins to execute an attempt, or gives back the execution that is under way.
+
+        The future ends with what the engine is to be told, never with the step's exception; it is cancelled when the
+        attempt is stopped.
+        """
+        ...
+
+    def is_running(self, attempt: AttemptId) -> bool:
+        """Whether this very attempt is being executed here."""
+        ...
+
+    def stop(self, attempt: AttemptId) -> None:
+        """Stops an attempt whose outcome is no longer wanted."""
+        ...

@@ -1,0 +1,248 @@
+"""The tables of one shard: what is committed, under the changes of the current cycle.
+
+Every entry has a key of bytes that begins with its table's letter. `k` keys, `i` instances, `h` history, `t` timers and
+`c` command ids are changelogged; `a` (instances with running steps) and `x` (what expires, by time) are derived.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from hephaestus_stream.core.admission import KeyRecord
+from hephaestus_stream.core.input import TimerKind
+from hephaestus_stream.core.state import State
+from hephaestus_stream.cycle.record import (
+    AnswerRecord,
+    Header,
+    TimerRecord,
+    decode_answer,
+    decode_key,
+    decode_state,
+    decode_timer,
+    encode,
+    header_of,
+    instant,
+    microseconds,
+)
+
+KEYS: Final = b"k"
+INSTANCES: Final = b"i"
+HISTORY: Final = b"h"
+TIMERS: Final = b"t"
+COMMANDS: Final = b"c"
+ACTIVE: Final = b"a"
+EXPIRY: Final = b"x"
+DERIVED: Final = (ACTIVE, EXPIRY)
+
+# A key or an id is printable text: it has no NUL, so one separates them.
+_NUL: Final = b"\0"
+_TIME: Final = struct.Struct(">q")
+
+Change = tuple[bytes, bytes | None]
+
+
+class Committed(Protocol):
+    """What a shard has committed: a sorted map of bytes."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, or None."""
+        ...
+
+    def scan(self, prefix: bytes, *, start: bytes | None = None, limit: int) -> list[tuple[bytes, bytes]]:
+        """Entries whose keys have the prefix, in the order of their keys, from `start` on."""
+        ...
+
+
+def derive(key: bytes, value: bytes | None) -> Sequence[Change]:
+    """The index entries that follow from a record; they are written with it and never changelogged."""
+    table = key[:1]
+    if value is None:
+        return ((ACTIVE + key[1:], None),) if table == INSTANCES else ()
+    if table not in {INSTANCES, COMMANDS}:
+        return ()
+    header = header_of(value)
+    entries: list[Change] = []
+    if table == INSTANCES:
+        entries.append((ACTIVE + key[1:], b"" if header.running else None))
+    if header.expires:
+        entries.append((EXPIRY + _TIME.pack(header.expires) + key, b""))
+    return entries
+
+
+class Tables:
+    """Reads and writes records by their own names; a run that changes often in a cycle is written once.
+
+    Args:
+        committed: What is read where the cycle has not changed it.
+        retention: How long a finished run of a workflow and version is kept.
+        command_retention: How long a command's answer is kept.
+    """
+
+    def __init__(self, committed: Committed, *, command_retention: timedelta) -> None:
+        self._committed = committed
+        self._command_retention = command_retention
+        self._changes: dict[bytes, bytes | None] = {}
+        self._states: dict[bytes, State] = {}
+        self._retention: dict[bytes, timedelta] = {}
+        self._keys: dict[bytes, KeyRecord] = {}
+        self._history: dict[bytes, list[bytes]] = {}
+
+    def state(self, key: str, run: str) -> State | None:
+        """A run."""
+        place = _instance(key, run)
+        if place in self._states:
+            return self._states[place]
+        value = self._get(place)
+        return None if value is None else decode_state(value)
+
+    def put_state(self, state: State, *, retention: timedelta) -> None:
+        """Keeps a run's new state."""
+        place = _instance(state.key, state.run)
+        self._states[place] = state
+        self._retention[place] = retention
+
+    def key_record(self, key: str) -> KeyRecord:
+        """What is kept of a key; an empty record for an unknown one."""
+        place = KEYS + key.encode()
+        if place in self._keys:
+            return self._keys[place]
+        value = self._get(place)
+        return KeyRecord() if value is None else decode_key(value)
+
+    def put_key_record(self, key: str, record: KeyRecord) -> None:
+        """Keeps a key's record; an empty one is deleted."""
+        self._keys[KEYS + key.encode()] = record
+
+    def add_history(self, state: State, first_sequence: int, event: bytes) -> None:
+        """Adds an event, as JSON, to the history that the cycle writes for a run as one record."""
+        place = _instance(state.key, state.run)[1:]
+        written = self._history.get(place)
+        if written is None:
+            self._history[place] = [_TIME.pack(first_sequence), event]
+        else:
+            written.append(event)
+
+    def answer(self, key: str, command: str) -> AnswerRecord | None:
+        """The answer that a command got."""
+        value = self._get(_command(key, command))
+        return None if value is None else decode_answer(value)
+
+    def put_answer(self, key: str, command: str, answer: AnswerRecord, *, number: int) -> None:
+        """Keeps the answer to a command, which is the `number`th of its key."""
+        expires = microseconds(answer.at + self._command_retention)
+        self._changes[_command(key, command)] = encode(answer, Header(expires=expires, number=number))
+
+    def forget_answers(self, key: str, *, before: int, limit: int) -> None:
+        """Deletes the answers of a key whose number is below."""
+        for place, value in self._committed.scan(_command(key, ""), limit=limit):
+            if header_of(value).number < before:
+                self._changes[place] = None
+
+    def set_timer(self, timer: TimerRecord) -> None:
+        """Keeps a timer."""
+        self._changes[_timer(timer)] = encode(timer)
+
+    def clear_timer(self, timer: TimerRecord) -> None:
+        """Deletes a timer; one that was set in this very cycle was never there."""
+        place = _timer(timer)
+        if self._changes.get(place) is not None and self._committed.get(place) is None:
+            del self._changes[place]
+        else:
+            self._changes[place] = None
+
+    def due_timers(self, now: datetime, *, limit: int) -> list[TimerRecord]:
+        """The committed timers that are due, the earliest first."""
+        entries = self._committed.scan(TIMERS, limit=limit)
+        end = TIMERS + _TIME.pack(microseconds(now) + 1)
+        return [decode_timer(value) for place, value in entries if place < end]
+
+    def running(self, *, after: bytes | None, limit: int) -> list[tuple[bytes, str, str]]:
+        """The committed runs with running steps, as (place, key, run), a page at a time."""
+        start = None if after is None else after + _NUL
+        entries = self._committed.scan(ACTIVE, start=start, limit=limit)
+        return [(place, *_key_and_run(place)) for place, _ in entries]
+
+    def expire(self, now: datetime, *, limit: int) -> int:
+        """Deletes what is kept no longer; returns how many entries it looked at."""
+        end = EXPIRY + _TIME.pack(microseconds(now))
+        entries = [place for place, _ in self._committed.scan(EXPIRY, limit=limit) if place < end]
+        for entry in entries:
+            self._changes[entry] = None
+            place = entry[1 + _TIME.size :]
+            value = self._get(place)
+            if value is None or not 0 < header_of(value).expires <= microseconds(now):
+                continue
+            if place.startswith(INSTANCES):
+                self._delete_run(*_key_and_run(place))
+            else:
+                self._delete_answer(place, number=header_of(value).number)
+        return len(entries)
+
+    def changes(self) -> dict[bytes, bytes | None]:
+        """All changes of the cycle, encoded; None deletes."""
+        changes = dict(self._changes)
+        for place, state in self._states.items():
+            changes[place] = encode(state, self._header(place, state))
+        for place, (first, *events) in self._history.items():
+            changes[HISTORY + place + _NUL + first] = b"[" + b",".join(events) + b"]"
+        for place, record in self._keys.items():
+            changes[place] = encode(record) if record != KeyRecord() else None
+        return changes
+
+    def _header(self, place: bytes, state: State) -> Header:
+        running = any(node.status == "running" for node in state.nodes.values())
+        if state.finished_at is None:
+            return Header(running=running)
+        return Header(running=running, expires=microseconds(state.finished_at + self._retention[place]))
+
+    def _delete_run(self, key: str, run: str) -> None:
+        self._changes[_instance(key, run)] = None
+        prefix = HISTORY + _instance(key, run)[1:] + _NUL
+        start: bytes | None = None
+        while entries := self._committed.scan(prefix, start=start, limit=1000):
+            self._changes.update((place, None) for place, _ in entries)
+            start = entries[-1][0] + _NUL
+        self.put_key_record(key, self.key_record(key).without_run(run))
+
+    def _delete_answer(self, place: bytes, *, number: int) -> None:
+        self._changes[place] = None
+        key = place[1:].partition(_NUL)[0].decode()
+        record = self.key_record(key)
+        # A key without runs is forgotten with its last command.
+        if not record.runs and number >= record.commands:
+            self.put_key_record(key, KeyRecord())
+
+    def _get(self, place: bytes) -> bytes | None:
+        return self._changes[place] if place in self._changes else self._committed.get(place)
+
+
+def next_timer(committed: Committed) -> datetime | None:
+    """When the earliest committed timer is due."""
+    entries = committed.scan(TIMERS, limit=1)
+    return instant(_TIME.unpack_from(entries[0][0], 1)[0]) if entries else None
+
+
+def timer(state: State, node: str, attempt: int, *, kind: TimerKind, due_at: datetime) -> TimerRecord:
+    """The timer of a node of a run."""
+    return TimerRecord(state.key, state.run, node, attempt, kind, due_at)
+
+
+def _instance(key: str, run: str) -> bytes:
+    return INSTANCES + key.encode() + _NUL + run.encode()
+
+
+def _command(key: str, command: str) -> bytes:
+    return COMMANDS + key.encode() + _NUL + command.encode()
+
+
+def _timer(timer: TimerRecord) -> bytes:
+    due_at = _TIME.pack(microseconds(timer.due_at))
+    return TIMERS + due_at + _NUL.join((timer.key.encode(), timer.run.encode(), timer.node.encode()))
+
+
+def _key_and_run(place: bytes) -> tuple[str, str]:
+    key, _, run = place[1:].partition(_NUL)
+    return key.decode(), run.decode()

@@ -1,0 +1,7 @@
+"""Drawings of a workflow, with the path that a run has taken: boxes for the terminal, Mermaid for documents."""
+
+from hephaestus_stream.drawing.mermaid import mermaid
+from hephaestus_stream.drawing.path import PathTaken
+from hephaestus_stream.drawing.text import plain, text
+
+__all__ = ["PathTaken", "mermaid", "plain", "text"]

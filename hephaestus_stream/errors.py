@@ -1,0 +1,236 @@
+"""Every exception that a user can meet, one tree.
+
+Each error says what went wrong, where, and the way out; what a program may want to know it carries as attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class HephaestusError(Exception):
+    """The root of the tree: `except HephaestusError` catches all that this library raises by itself."""
+
+
+# --- definitions -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a workflow class.
+
+    Attributes:
+        what: What is wrong, beginning with the name it is about.
+        where: The place for people, as `workflows/order.py:31`.
+        remedy: What to write instead.
+        file: The path of the source file.
+        line: The line in it, counted from 1.
+    """
+
+    what: str
+    where: str
+    remedy: str
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.where}): {self.remedy}"
+
+
+class WorkflowDefinitionError(HephaestusError):
+    """A workflow class is wrong; `problems` holds every problem found, each with its file, line and remedy."""
+
+    def __init__(self, workflow: str, problems: Sequence[Problem]) -> None:
+        self.workflow = workflow
+        self.problems = tuple(problems)
+        lines = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(self.problems, start=1))
+        super().__init__(f"{workflow} is not a valid workflow:\n{lines}")
+
+
+class StepDefinitionError(HephaestusError):
+    """A step class or a node is wrong in itself: a missing configuration, a bad event, a bad retry policy."""
+
+
+# --- inside a step ---------------------------------------------------------------------------------------------------
+
+
+class PermanentError(HephaestusError):
+    """Raised by a step whose failure no retry can mend: the node fails at once."""
+
+
+class StepTimeoutError(HephaestusError, TimeoutError):
+    """An attempt took longer than its step's `timeout`; it is retried by the step's policy."""
+
+
+class MissingResultError(HephaestusError, KeyError):
+    """A step asked its context for a result that no visible node has."""
+
+    __str__ = Exception.__str__  # KeyError's own shows the repr of the sentence
+
+
+class AmbiguousResultError(HephaestusError, LookupError):
+    """A step asked its context for the result of an event that several visible nodes emitted; `nodes` names them."""
+
+    def __init__(self, message: str, nodes: Sequence[str]) -> None:
+        self.nodes = tuple(nodes)
+        super().__init__(message)
+
+
+# --- the client ------------------------------------------------------------------------------------------------------
+
+
+class CommandRefusedError(HephaestusError):
+    """The engine refused a command; `reason` is one word of the wire contract, the message says the way out."""
+
+    def __init__(self, message: str, *, reason: str, run: str | None = None) -> None:
+        self.reason = reason
+        self.run = run
+        super().__init__(message)
+
+
+class NoAnswerError(HephaestusError, TimeoutError):
+    """No answer came before the deadline: the command may still be applied.
+
+    Repeating the call with `command_id` set to the `command_id` of this error is safe.
+    """
+
+    def __init__(self, message: str, *, command_id: str) -> None:
+        self.command_id = command_id
+        super().__init__(message)
+
+
+class NotEndedError(HephaestusError, TimeoutError):
+    """A run has not ended before the deadline of a wait; waiting again is safe."""
+
+
+class ClientClosedError(HephaestusError):
+    """A verb was called on a client that is closed, or not open yet."""
+
+
+class ClientBusyError(HephaestusError):
+    """A client has as many commands under way as it may; some answers must be awaited before it takes more."""
+
+
+class InvalidKeyError(HephaestusError, ValueError):
+    """An id cannot be a business key: it is empty, too long, not printable, contains `::`, or borders on `:`."""
+
+
+# --- the wire --------------------------------------------------------------------------------------------------------
+
+
+class CommandError(HephaestusError, ValueError):
+    """A command cannot be read from its bytes or written to them.
+
+    `reason` is a word of the wire contract; `id` and `key` are the command's where they could be read, so that the
+    refusal can still be answered.
+    """
+
+    def __init__(  # the words are the wire's own
+        self,
+        message: str,
+        *,
+        reason: str,
+        id: str | None = None,  # noqa: A002
+        key: str | None = None,
+    ) -> None:
+        self.reason = reason
+        self.id = id
+        self.key = key
+        super().__init__(message)
+
+
+class RecordError(HephaestusError, ValueError):
+    """A record of an output topic, or the headers of a dead letter, are not what this library writes."""
+
+
+class EngineError(HephaestusError):
+    """A bug of the engine itself; please report it with the run's history."""
+
+
+# --- Kafka -----------------------------------------------------------------------------------------------------------
+
+
+class BrokerUnreachableError(HephaestusError, ConnectionError):
+    """No broker answered at the given address."""
+
+
+class TopicMismatchError(HephaestusError):
+    """The topics of a namespace are not as the engine needs them; `problems` says what differs."""
+
+    def __init__(self, message: str, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(message)
+
+
+class ShardClosedError(HephaestusError):
+    """A partition cannot be opened safely and stays closed: its position does not fit its topic."""
+
+
+class FencedError(HephaestusError):
+    """Another worker owns this partition now; nothing that this one did since was committed. The worker exits."""
+
+
+class CommitFailedError(HephaestusError):
+    """A transaction failed in a way that no repetition mends; whether it was committed the next owner finds out."""
+
+
+class RecordRefusedError(HephaestusError):
+    """One record can never be written; `index` is its place in the batch, which was aborted as a whole."""
+
+    def __init__(self, message: str, *, index: int, reason: str) -> None:
+        self.index = index
+        self.reason = reason
+        super().__init__(message)
+
+
+class StoppedError(HephaestusError):
+    """A blocking call ended early because its partition is being closed; an open transaction is left to the broker."""
+
+
+class StoreDamagedError(HephaestusError):
+    """The database of a partition is damaged on disk; it is wiped and replayed when the partition opens again."""
+
+
+class UnsupportedFaustError(HephaestusError, ImportError):
+    """The installed Faust or aiokafka differs from the one whose methods the stream overrides."""
+
+
+# --- the local Kafka -------------------------------------------------------------------------------------------------
+
+
+class LocalKafkaError(HephaestusError):
+    """The local Kafka broker cannot be had or does not run."""
+
+
+class JavaNotFoundError(LocalKafkaError):
+    """No Java runtime was found in `JAVA_HOME`, on the path, or in the `local` extra."""
+
+
+class ArtifactsUnavailableError(LocalKafkaError):
+    """The Kafka artifacts are neither cached nor could they be resolved."""
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+class SettingsError(HephaestusError):
+    """A setting is unknown or has a bad value; the message names its source."""
+
+
+class WorkflowNotFoundError(HephaestusError, LookupError):
+    """A module, or a workflow in it, cannot be found or imported."""
+
+
+# --- the command line ------------------------------------------------------------------------------------------------
+
+
+class UsageError(HephaestusError, ValueError):
+    """An argument of the command line makes no sense, as an input that is no JSON."""
+
+
+# --- event logs ------------------------------------------------------------------------------------------------------
+
+
+class EventLogError(HephaestusError, ValueError):
+    """An event log cannot be read, or a module declares none, or declares it wrongly."""

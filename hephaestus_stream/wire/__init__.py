@@ -1,0 +1,1 @@
+"""The wire contract: topics, keys, commands and outputs as JSON. Client and worker meet here."""

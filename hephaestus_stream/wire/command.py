@@ -1,0 +1,255 @@
+"""Commands: what anyone may publish to make a workflow start, go on or stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal, TypeAlias, cast
+
+import msgspec
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Strict, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
+from uuid_utils import uuid7
+
+from hephaestus_stream.errors import CommandError, InvalidKeyError
+from hephaestus_stream.wire.key import split_key
+from hephaestus_stream.wire.problem import problems_of
+
+COMMAND_SCHEMA: Final = 1
+MAX_COMMAND_ID_LENGTH: Final = 100
+MAX_NAME_LENGTH: Final = 200
+# A reason is kept with the instance, and a cancel must fit however full the instance is.
+MAX_CANCEL_REASON_LENGTH: Final = 1_000
+# Below the limits of the parsers that read payloads back, inside outputs, where they stand some levels deeper.
+MAX_DEPTH: Final = 100
+# Versions fit a 32-bit integer, since consumers keep them in columns.
+MAX_VERSION: Final = 2**31 - 1
+
+_NO_CONTROLS: Final = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+_KEY_SHAPE: Final = r"^[A-Za-z_][A-Za-z0-9_.-]*::[^\u0000-\u001f\u007f-\u009f]+$"
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has characters that are not printable: leave them out")
+    return text
+
+
+def _well_formed(key: str) -> str:
+    split_key(key)
+    return key
+
+
+# The patterns are for the published JSON Schema: regular expressions know "printable" in no two languages alike.
+CommandId = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_COMMAND_ID_LENGTH, json_schema_extra={"pattern": _NO_CONTROLS}),
+    AfterValidator(_printable),
+]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_NAME_LENGTH, json_schema_extra={"pattern": _NO_CONTROLS}),
+    AfterValidator(_printable),
+]
+Key = Annotated[str, Field(json_schema_extra={"pattern": _KEY_SHAPE}), AfterValidator(_well_formed)]
+Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
+
+OnConflict: TypeAlias = Literal["reject", "return_existing", "terminate_existing"]
+
+
+class _Addressed(BaseModel):
+    """What every command says: which one it is, and whom it is for.
+
+    Strict, because a number written as text is a mistake of the publisher. Unknown fields are refused, because a typo
+    must not pass. A `null` stands for an optional field that is left out, as many languages write it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schema_version: Literal[1] = Field(default=COMMAND_SCHEMA, alias="schema")
+    id: CommandId
+    workflow: Name
+    version: Version | None = None
+    key: Key
+
+
+class StartCommand(_Addressed):
+    """Starts a run of the key; the run is named by the command's id."""
+
+    type: Literal["start"] = "start"
+    input: JsonValue
+    # A list is what JSON has, so this field alone is not strict.
+    tags: Annotated[tuple[Name, ...], Strict(strict=False)] = ()
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    on_conflict: OnConflict = "reject"
+
+    def input_json(self) -> bytes:
+        """The input as JSON in UTF-8."""
+        return _json_bytes(self.input)
+
+
+class ResumeCommand(_Addressed):
+    """Sends an external event to a node of the key's live run."""
+
+    type: Literal["resume"] = "resume"
+    run: CommandId | None = None
+    node: Name | None = None
+    event: Name
+    payload: JsonValue = None
+
+    def payload_json(self) -> bytes:
+        """The payload as JSON in UTF-8; `null` where the event has none."""
+        return _json_bytes(self.payload)
+
+
+class CancelCommand(_Addressed):
+    """Ends the key's live run as cancelled."""
+
+    type: Literal["cancel"] = "cancel"
+    run: CommandId | None = None
+    reason: Annotated[str, Field(max_length=MAX_CANCEL_REASON_LENGTH)] | None = None
+
+
+Command: TypeAlias = StartCommand | ResumeCommand | CancelCommand
+
+_MODELS: Final[dict[str, type[Command]]] = {"start": StartCommand, "resume": ResumeCommand, "cancel": CancelCommand}
+_DECODER: Final = msgspec.json.Decoder()
+
+
+def new_id() -> str:
+    """A new command's id: a UUID of version 7, so that ids made later sort later."""
+    return str(uuid7())
+
+
+def encode_command(command: Command) -> bytes:
+    """Writes a command as a worker reads it; optional fields that were not set are left out.
+
+    Raises:
+        CommandError: The input, payload or metadata is no JSON (`invalid_payload`).
+    """
+    document: dict[str, object] = {"type": command.type}
+    for name, field in type(command).model_fields.items():
+        value: object = getattr(command, name)
+        if name in document or (name not in command.model_fields_set) or (value is None and not field.is_required()):
+            continue
+        document[field.alias or name] = value
+    try:
+        encoded = _json_bytes(document)
+    except ValueError as error:
+        raise CommandError(
+            f"the {command.type} command cannot be written: {error}",
+            reason="invalid_payload",
+            id=command.id,
+            key=command.key,
+        ) from None
+    return encoded
+
+
+def decode_command(value: bytes | None) -> Command:
+    """Reads a command from a record's value, whatever bytes somebody published.
+
+    Raises:
+        CommandError: It is no command (`undecodable`) or one of a later schema (`unsupported_schema`).
+    """
+    document = _document(value)
+    _check_schema(document)
+    kind = document.get("type")
+    model = _MODELS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        wrong = "is missing" if kind is None else "is unknown"
+        raise _refusal(document, f"'type' {wrong}: write one of {', '.join(map(repr, _MODELS))}")
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise _refusal(document, f"the {kind} command is wrong: {problems_of(error, model)}") from None
+
+
+def _document(value: bytes | None) -> dict[str, object]:
+    """The JSON object in a record's value, within the depth that everything behind this can carry."""
+    if value is None:
+        raise CommandError("the record has no value: publish a JSON object", reason="undecodable")
+    try:
+        document: object = _DECODER.decode(value)
+    except RecursionError:
+        raise CommandError(f"the JSON nests deeper than {MAX_DEPTH} levels: flatten it", reason="undecodable") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        # Both name a position and at most one byte, never the content.
+        raise CommandError(
+            f"the record is no JSON in UTF-8 ({error}): publish a JSON object", reason="undecodable"
+        ) from None
+    if not isinstance(document, dict):
+        raise CommandError("the record is JSON but no object: publish a JSON object", reason="undecodable")
+    fields = cast("dict[str, object]", document)
+    if _is_too_deep(fields, value):
+        raise _refusal(fields, f"the JSON nests deeper than {MAX_DEPTH} levels: flatten it")
+    return fields
+
+
+def _check_schema(document: dict[str, object]) -> None:
+    """Refuses a later schema before looking at any field, since those fields may be new."""
+    schema = document.get("schema", COMMAND_SCHEMA)
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < COMMAND_SCHEMA:
+        raise _refusal(document, f"'schema' is no positive integer: write {COMMAND_SCHEMA} or leave it out")
+    if schema > COMMAND_SCHEMA:
+        raise _refusal(
+            document,
+            f"this worker reads commands up to schema {COMMAND_SCHEMA}: upgrade the workers before the clients",
+            reason="unsupported_schema",
+        )
+
+
+def _refusal(document: dict[str, object], message: str, *, reason: str = "undecodable") -> CommandError:
+    """The error with the command's id and key, where those two are sound enough for an answer to carry them."""
+    identity, key = document.get("id"), document.get("key")
+    return CommandError(
+        message,
+        reason=reason,
+        id=identity if isinstance(identity, str) and _is_command_id(identity) else None,
+        key=key if isinstance(key, str) and _is_key(key) else None,
+    )
+
+
+def _is_command_id(text: str) -> bool:
+    return 0 < len(text) <= MAX_COMMAND_ID_LENGTH and text.isprintable()
+
+
+def _is_key(text: str) -> bool:
+    try:
+        split_key(text)
+    except InvalidKeyError:
+        return False
+    return True
+
+
+def _is_too_deep(value: object, encoded: bytes) -> bool:
+    """Whether JSON nests beyond the limit, judged by its brackets where those are few, as they nearly always are."""
+    if encoded.count(b"[") + encoded.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    level: list[object] = [value]
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        level = [inner for outer in level for inner in _members(outer) if isinstance(inner, (dict, list))]
+    return depth > MAX_DEPTH
+
+
+def _members(value: object) -> list[object]:
+    """What a JSON array or object holds."""
+    if isinstance(value, dict):
+        return list(cast("dict[str, object]", value).values())
+    return list(cast("Sequence[object]", value)) if isinstance(value, (list, tuple)) else []
+
+
+def _json_bytes(value: object) -> bytes:
+    """The value as JSON, or a ValueError that says why it is none: NaN must not turn into `null` in silence."""
+    try:
+        encoded = to_json(value, inf_nan_mode="constants")
+    except (PydanticSerializationError, ValueError, RecursionError):
+        raise ValueError("it holds text that is not Unicode, or nests without end: send plain JSON") from None
+    if b"NaN" in encoded or b"Infinity" in encoded:
+        try:
+            _DECODER.decode(encoded)  # the words may stand inside a text
+        except msgspec.DecodeError:
+            raise ValueError("it holds NaN or an infinity, which JSON does not have: send null or a text") from None
+    if _is_too_deep(value, encoded):
+        raise ValueError(f"it nests deeper than {MAX_DEPTH} levels: flatten it")
+    return encoded

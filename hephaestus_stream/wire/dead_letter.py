@@ -1,0 +1,66 @@
+"""Dead letters: records that could not be applied, kept byte for byte with the reason in their headers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from hephaestus_stream.errors import RecordError
+from hephaestus_stream.wire.headers import Headers, last_header
+from hephaestus_stream.wire.output_bytes import rfc3339
+
+_NAMES: Final = ("reason", "message", "topic", "partition", "offset", "at")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Why a record became a dead letter, and where it came from.
+
+    Attributes:
+        reason: A `Reason` of the wire, or the word of a newer worker.
+        message: What was wrong, and the way out.
+        topic: The topic that the record was read from, with its `partition` and `offset`.
+        partition: See `topic`.
+        offset: See `topic`.
+        at: When it was put aside.
+    """
+
+    reason: str
+    message: str
+    topic: str
+    partition: int
+    offset: int
+    at: datetime
+
+    def to_headers(self) -> list[tuple[str, bytes]]:
+        """The headers as Kafka carries them, all of them text in UTF-8."""
+        texts = (self.reason, self.message, self.topic, str(self.partition), str(self.offset), rfc3339(self.at))
+        # A message may quote what was sent: half a surrogate pair in it must not keep the letter from being written.
+        return [(name, text.encode(errors="backslashreplace")) for name, text in zip(_NAMES, texts, strict=True)]
+
+    @classmethod
+    def from_headers(cls, headers: Headers | None) -> DeadLetter:
+        """Reads the headers of a dead letter, the inverse of `to_headers`.
+
+        Raises:
+            RecordError: A header is missing or makes no sense.
+        """
+        try:
+            return cls(
+                reason=_text(headers, "reason"),
+                message=_text(headers, "message"),
+                topic=_text(headers, "topic"),
+                partition=int(_text(headers, "partition")),
+                offset=int(_text(headers, "offset")),
+                at=datetime.fromisoformat(_text(headers, "at")),
+            )
+        except ValueError as error:
+            raise RecordError(f"the headers are not those of a dead letter: {error}") from None
+
+
+def _text(headers: Headers | None, name: str) -> str:
+    value = last_header(headers, name)
+    if value is None:
+        raise ValueError(f"{name!r} is missing")
+    return value.decode()

@@ -1,0 +1,39 @@
+"""What is wrong with a document, said in one line that a publisher can act on."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Final
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+_SHOWN_PROBLEMS: Final = 3
+_SHOWN_NAME: Final = 60
+
+
+def problems_of(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first problems in one line: the field, what is wrong, the way out; never what stood in the field."""
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    shown = [_problem(detail, model) for detail in details[:_SHOWN_PROBLEMS]]
+    more = len(details) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more else "")
+
+
+def _problem(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    path = ".".join(str(part) for part in detail["loc"])
+    # Names come from outside as well: escaped, so that they cannot forge a line of a log, and cut.
+    name = ascii(path if len(path) <= _SHOWN_NAME else f"{path[:_SHOWN_NAME]}...")
+    match detail["type"]:
+        case "missing":
+            return f"{name} is missing: add it"
+        case "extra_forbidden":
+            return f"{name} is unknown: {_nearest(path, model)}"
+        case _:
+            return f"{name}: {detail['msg'].removeprefix('Value error, ')}"
+
+
+def _nearest(name: str, model: type[BaseModel]) -> str:
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    near = get_close_matches(name[:_SHOWN_NAME], known, n=1)
+    return f"did you mean {near[0]!r}?" if near else "remove it"

@@ -1,0 +1,103 @@
+"""Commands as Python programs make them: from workflow classes, ids and models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from hephaestus_stream.core.admission import OnConflict
+from hephaestus_stream.core.event import NodeEvent
+from hephaestus_stream.core.workflow import Workflow
+from hephaestus_stream.errors import CommandError
+from hephaestus_stream.wire.command import CancelCommand, ResumeCommand, StartCommand, new_id
+from hephaestus_stream.wire.key import full_key
+
+AnyWorkflow = type[Workflow[Any]]
+
+
+def start_command(
+    workflow: AnyWorkflow,
+    id: str,  # noqa: A002 - the wire's own word
+    payload: object,
+    *,
+    command_id: str | None = None,
+    tags: tuple[str, ...] = (),
+    metadata: Mapping[str, Any] | None = None,
+    on_conflict: OnConflict = "reject",
+) -> StartCommand:
+    """The command that starts a run of an id, in the version of the class.
+
+    Raises:
+        InvalidKeyError: The id cannot be part of a key.
+        CommandError: The payload does not fit the workflow's input.
+    """
+    definition = workflow.definition
+    return StartCommand(
+        id=command_id or new_id(),
+        workflow=definition.name,
+        version=definition.version,
+        key=full_key(definition.key, id),
+        input=_json(definition.input_adapter, payload, of=f"the input of {definition.name}"),
+        tags=tags,
+        metadata=dict(metadata or {}),
+        on_conflict=on_conflict,
+    )
+
+
+def resume_command(
+    workflow: AnyWorkflow,
+    id: str,  # noqa: A002 - the wire's own word
+    event: NodeEvent[Any],
+    payload: object = None,
+    *,
+    command_id: str | None = None,
+    run: str | None = None,
+) -> ResumeCommand:
+    """The command that sends an event to a node of the id's live run.
+
+    Raises:
+        InvalidKeyError: The id cannot be part of a key.
+        CommandError: The payload does not fit the event.
+    """
+    definition = workflow.definition
+    adapter = event.event.adapter
+    if adapter is None and payload is not None:
+        raise CommandError(f"{event.name} carries no payload; leave it out", reason="invalid_payload")
+    return ResumeCommand(
+        id=command_id or new_id(),
+        workflow=definition.name,
+        key=full_key(definition.key, id),
+        run=run,
+        node=event.node.node_name,
+        event=event.event.name,
+        payload=None if adapter is None else _json(adapter, payload, of=event.name),
+    )
+
+
+def cancel_command(
+    workflow: AnyWorkflow,
+    id: str,  # noqa: A002 - the wire's own word
+    *,
+    command_id: str | None = None,
+    run: str | None = None,
+    reason: str | None = None,
+) -> CancelCommand:
+    """The command that ends the id's live run.
+
+    Raises:
+        InvalidKeyError: The id cannot be part of a key.
+    """
+    definition = workflow.definition
+    key = full_key(definition.key, id)
+    return CancelCommand(id=command_id or new_id(), workflow=definition.name, key=key, run=run, reason=reason)
+
+
+def _json(adapter: TypeAdapter[Any], payload: object, *, of: str) -> JsonValue:
+    try:
+        model: object = adapter.validate_python(payload)
+        return cast("JsonValue", adapter.dump_python(model, mode="json", by_alias=True, round_trip=True))
+    except (ValidationError, PydanticSerializationError) as error:
+        raise CommandError(f"{of} cannot be sent: {error}", reason="invalid_payload") from error

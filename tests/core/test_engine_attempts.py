@@ -1,0 +1,213 @@
+"""Retries, restarts, late outcomes, time and the sequence."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from hephaestus_stream import Done, RetryPolicy, Workflow
+from hephaestus_stream.core.decision import ClearTimer, RunStep, SetTimer
+from hephaestus_stream.core.engine import halt
+from hephaestus_stream.core.input import TimerFired
+from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES, MAX_RESTARTS
+from tests.core.flows import Work
+from tests.core.play import BEGIN, Play
+
+
+class Fickle(Work):
+    """Has a policy of its own."""
+
+    retry = RetryPolicy(max_attempts=3, backoff="exponential", initial_delay=timedelta(seconds=10), jitter=0)
+
+
+class Flow(Workflow[None], key="order", retry=RetryPolicy(max_attempts=2)):
+    fickle = Fickle()
+    work = Work()
+    end = Done()
+    start = fickle
+    transitions = (fickle.done.to(work), work.done.to(end))
+
+
+def test_a_failed_attempt_is_tried_again_after_its_delay() -> None:
+    play = Play(Flow)
+    play.fail("fickle")
+    due_at = BEGIN + timedelta(seconds=10)
+    assert play.told() == [("step_failed", "fickle"), ("retry_scheduled", "fickle"), ("timer_set", "fickle")]
+    assert play.effects(SetTimer) == [SetTimer("fickle", 1, "retry", due_at)]
+    assert play.status == "running"
+    play.fire("fickle", "retry")
+    assert play.effects(ClearTimer) == [ClearTimer("fickle", 1, "retry", due_at)]
+    assert play.effects(RunStep) == [RunStep("fickle", 2)]
+
+
+def test_the_delay_grows_and_the_last_failure_fails_the_run() -> None:
+    play = Play(Flow)
+    play.fail("fickle")
+    play.fire("fickle", "retry")
+    play.fail("fickle", attempt=2)
+    assert play.effects(SetTimer)[0].due_at - play.now == timedelta(seconds=20)
+    play.fire("fickle", "retry")
+    play.fail("fickle", attempt=3)
+    assert (play.status, play.state.ended_at) == ("failed", "fickle")
+    assert play.told() == [("step_failed", "fickle"), ("failed", "fickle")]
+    assert play.state.error is not None
+    assert play.state.error.type == "ConnectionError"
+
+
+def test_a_step_without_a_policy_obeys_the_workflows() -> None:
+    play = Play(Flow)
+    play.emit("fickle")
+    play.fail("work")
+    play.fire("work", "retry")
+    play.fail("work", attempt=2)
+    assert play.status == "failed"
+
+
+def test_a_permanent_failure_is_not_retried() -> None:
+    play = Play(Flow)
+    play.fail("fickle", permanent=True)
+    assert (play.status, play.state.nodes["fickle"].attempt) == ("failed", 1)
+
+
+def test_a_success_after_a_failure_leaves_no_error_behind() -> None:
+    play = Play(Flow)
+    play.fail("fickle")
+    play.fire("fickle", "retry")
+    play.emit("fickle", attempt=2)
+    assert play.state.nodes["fickle"].error is None
+    assert play.state.nodes["fickle"].attempt == 2
+
+
+@pytest.mark.parametrize("attempt", [1, 3])
+def test_an_outcome_of_another_attempt_is_told_and_ignored(attempt: int) -> None:
+    play = Play(Flow)
+    play.fail("fickle")
+    play.fire("fickle", "retry")
+    nodes = play.state.nodes
+    for outcome in (play.emit, play.fail, play.suspend):
+        outcome("fickle", attempt=attempt)
+        assert play.told() == [("outcome_ignored", "fickle")]
+        assert play.decision.effects == ()
+    assert play.state.nodes == nodes
+
+
+def test_an_outcome_after_the_end_changes_nothing() -> None:
+    play = Play(Flow)
+    play.cancel()
+    before = play.state
+    play.now += timedelta(hours=1)
+    play.emit("fickle")
+    assert play.state is before
+    assert play.decision.history == ()
+
+
+def test_a_timer_of_something_that_is_over_does_nothing() -> None:
+    play = Play(Flow)
+    play.fail("fickle")
+    due_at = play.state.nodes["fickle"].due_at
+    assert due_at is not None
+    play.fire("fickle", "retry")
+    before = play.state
+    for stale in (
+        TimerFired("fickle", 1, "retry", due_at),
+        TimerFired("fickle", 2, "wait", due_at),
+        TimerFired("work", 1, "retry", due_at),
+    ):
+        play.tell(stale)
+        assert play.state is before
+
+
+def test_a_timer_of_another_due_time_does_nothing() -> None:
+    play = Play(Flow)
+    play.fail("fickle")
+    before = play.state
+    play.tell(TimerFired("fickle", 1, "retry", BEGIN))
+    assert play.state is before
+
+
+def test_a_new_owner_starts_running_steps_again_as_the_same_attempt() -> None:
+    play = Play(Flow)
+    play.recover(worker_lost=False)
+    assert play.told() == [("step_restarted", "fickle")]
+    assert play.effects(RunStep) == [RunStep("fickle", 1)]
+    assert play.state.nodes["fickle"].restarts == 0
+
+
+def test_a_step_that_awaits_its_retry_is_not_started_by_a_new_owner() -> None:
+    play = Play(Flow)
+    play.fail("fickle")
+    before = play.state
+    play.recover(worker_lost=True)
+    assert play.state is before
+
+
+def test_an_attempt_whose_worker_is_lost_too_often_counts_as_failed() -> None:
+    play = Play(Flow)
+    for lost in range(1, MAX_RESTARTS + 1):
+        play.recover(worker_lost=True)
+        assert play.state.nodes["fickle"].restarts == lost
+    play.recover(worker_lost=True)
+    error = play.state.nodes["fickle"].error
+    assert error is not None
+    assert error.type == "WorkerLost"
+    assert play.statuses["fickle"] == "retrying"
+    play.fire("fickle", "retry")
+    assert play.state.nodes["fickle"].restarts == 0
+
+
+def test_time_never_runs_backwards_within_a_run() -> None:
+    play = Play(Flow)
+    play.now += timedelta(hours=1)
+    play.fail("fickle")
+    play.now = BEGIN - timedelta(days=1)
+    play.resume("fickle", "done")
+    times = [told.at for told in play.history]
+    assert times == sorted(times)
+    assert play.state.updated_at == BEGIN + timedelta(hours=1)
+
+
+def test_the_sequence_has_no_gaps_and_begins_anew_with_each_run() -> None:
+    for _ in range(2):
+        play = Play(Flow)
+        play.resume("nobody", "done")
+        play.fail("fickle")
+        play.fire("fickle", "retry")
+        play.emit("fickle", attempt=2)
+        play.emit("work", attempt=7)
+        play.emit("work")
+        assert [told.sequence for told in play.history] == list(range(1, len(play.history) + 1))
+        assert play.state.sequence == len(play.history)
+
+
+def test_a_result_that_does_not_fit_into_the_record_fails_the_node_without_retry() -> None:
+    play = Play(Flow, payload=b"x" * 100)
+    play.emit("fickle", payload=b"x" * (MAX_PAYLOAD_BYTES - 99))
+    assert (play.status, play.state.ended_at) == ("failed", "fickle")
+    assert play.state.error is not None
+    assert play.state.error.type == "ResultTooLarge"
+
+
+def test_a_result_that_just_fits_is_kept() -> None:
+    play = Play(Flow, payload=b"x" * 100)
+    play.emit("fickle", payload=b"x" * (MAX_PAYLOAD_BYTES - 100))
+    assert play.active == {"work"}
+    assert play.state.payload_bytes == MAX_PAYLOAD_BYTES
+
+
+def test_a_cancelled_run_stops_what_runs_and_says_who_wished_it() -> None:
+    play = Play(Flow)
+    play.cancel("customer asked")
+    assert (play.status, play.state.ended_at) == ("cancelled", None)
+    assert play.told() == [("interrupted", "fickle"), ("cancelled", None)]
+    assert play.decision.history[-1].details == {"command": "command-9", "reason": "customer asked"}
+    assert play.state.finished_at == BEGIN
+
+
+def test_a_halted_run_tells_it_once_and_can_be_cancelled() -> None:
+    play = Play(Flow)
+    halted = halt(Flow.definition, play.state, reason="a bug", now=BEGIN)
+    assert [told.type for told in halted.history] == ["halted"]
+    assert halted.state.halted == "a bug"
+    again = halt(Flow.definition, halted.state, reason="another", now=BEGIN)
+    assert again.state is halted.state

@@ -1,0 +1,1 @@
+"""Example workflows that really run: `hephaestus dev workflows`."""
