@@ -1,0 +1,77 @@
+"""Whether a broker answers one of the clients of a shard: without this question librdkafka would retry for ever."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import timedelta
+from typing import Final, Protocol
+
+from confluent_kafka import KafkaError, KafkaException
+
+from hephaestus_stream.errors import BrokerUnreachableError, StoppedError
+from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.topics import Topics
+
+# Short, so that a stop is felt at once; long enough to cost nothing.
+SLICE: Final = timedelta(milliseconds=300)
+PATIENCE: Final = timedelta(seconds=8)
+
+# librdkafka's own lines, such as each refused connection; they go where the program's lines go.
+LIBRDKAFKA_LOG: Final = logging.getLogger("hephaestus_stream.librdkafka")
+
+
+class AsksForTopic(Protocol):
+    """A producer, a consumer or an administrator: all can be asked for a topic's metadata."""
+
+    def list_topics(self, topic: str, timeout: float, /) -> object:
+        """The metadata of a topic; raises a `KafkaException` when no broker answers in time."""
+        ...
+
+
+def await_broker(client: AsksForTopic, connection: Connection, *, stop: threading.Event) -> None:
+    """Return as soon as a broker answers this client.
+
+    Raises:
+        BrokerUnreachableError: None answered within 8 s.
+        StoppedError: `stop` was set meanwhile.
+    """
+    # Asked for a topic, a client sends its question at once; for the cluster's id it may wait a second first.
+    topic = Topics(connection.namespace).state
+    deadline = time.monotonic() + PATIENCE.total_seconds()
+    while True:
+        require_running(stop, doing="waiting for a broker")
+        try:
+            client.list_topics(topic, SLICE.total_seconds())
+        except KafkaException as failure:
+            if time.monotonic() > deadline:
+                raise unreachable(connection) from failure
+        else:
+            return
+
+
+def unreachable(connection: Connection) -> BrokerUnreachableError:
+    """The error that names the address and the way out."""
+    return BrokerUnreachableError(
+        f"no Kafka broker answers at {connection.bootstrap} within {PATIENCE.total_seconds():g} s: is it running, and "
+        f"are the address and `security.protocol` right?"
+    )
+
+
+def require_running(stop: threading.Event, *, doing: str) -> None:
+    """Return unless the partition is being closed.
+
+    Raises:
+        StoppedError: `stop` is set.
+    """
+    if stop.is_set():
+        raise StoppedError(f"stopped while {doing}: the partition is being closed; open it again to go on")
+
+
+def kafka_error(failure: KafkaException) -> KafkaError:
+    """The error inside librdkafka's exception."""
+    error: object = failure.args[0]
+    # Every KafkaException of the clients carries one; the type of `args` does not say so.
+    assert isinstance(error, KafkaError)  # noqa: S101 - narrows a type
+    return error

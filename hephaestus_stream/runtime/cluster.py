@@ -1,0 +1,152 @@
+"""What the engine asks of a cluster's administration: describe topics, create topics."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol, cast
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+# They are public, but the package re-exports them without saying so to type checkers.
+from confluent_kafka.admin import ConfigResource, NewTopic  # type: ignore[attr-defined]  # isort: skip  # pyright: ignore[reportPrivateImportUsage]
+
+from hephaestus_stream.errors import TopicMismatchError
+from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, PATIENCE, await_broker, kafka_error
+from hephaestus_stream.wire.connection import Connection
+
+_PATIENCE: Final = PATIENCE.total_seconds()
+# A topic that is created is known to every broker only a little later.
+_PROPAGATION: Final = timedelta(seconds=20)
+
+
+class TopicToCreate(Protocol):
+    """A topic that may be created."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    def options(self) -> dict[str, str]:
+        """Its options by Kafka's names."""
+        ...
+
+
+class _Topic(Protocol):
+    topic_id: object
+    partitions: list[object]
+
+
+class _Option(Protocol):
+    value: str | None
+
+
+class _Administration(Protocol):
+    """The part of `AdminClient` that is used here, with the types that its futures lack."""
+
+    def list_topics(self, topic: str, timeout: float, /) -> object: ...
+
+    def describe_topics(self, topics: TopicCollection, *, request_timeout: float) -> dict[str, Future[_Topic]]: ...
+
+    def create_topics(self, new_topics: list[NewTopic], *, request_timeout: float) -> dict[str, Future[None]]: ...
+
+    def describe_configs(
+        self, resources: list[ConfigResource], *, request_timeout: float
+    ) -> dict[ConfigResource, Future[dict[str, _Option]]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TopicDescribed:
+    """A topic as the cluster has it; `options` is empty unless asked for."""
+
+    name: str
+    topic_id: str
+    partitions: int
+    options: Mapping[str, str]
+
+
+class Cluster:
+    """The administration of one cluster; its methods block and belong into a thread.
+
+    Every method raises `BrokerUnreachableError` within 10 s when no broker answers.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        settings: dict[str, object] = {**connection.librdkafka(), "error_cb": _ignore, "logger": LIBRDKAFKA_LOG}
+        # The stubs do not know that callbacks are settings, too.
+        self._admin = cast(_Administration, AdminClient(cast(dict[str, str | int | float | bool], settings)))
+
+    def describe(self, names: Sequence[str], *, with_options: bool = False) -> dict[str, TopicDescribed]:
+        """The topics that exist among these."""
+        self._require_broker()
+        futures = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=_PATIENCE)
+        found: dict[str, _Topic] = {}
+        for name, future in futures.items():
+            try:
+                found[name] = future.result()
+            except KafkaException as failure:
+                if kafka_error(failure).code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise
+        options = self._options(list(found)) if with_options and found else {}
+        return {
+            name: TopicDescribed(name, str(topic.topic_id), len(topic.partitions), options.get(name, {}))
+            for name, topic in found.items()
+        }
+
+    def create(self, topics: Sequence[TopicToCreate], *, partitions: int, replication_factor: int) -> list[str]:
+        """Create those that do not exist; returns their names.
+
+        Raises:
+            TopicMismatchError: The cluster refuses one, for example for too high a replication factor.
+        """
+        self._require_broker()
+        new = [NewTopic(topic.name, partitions, replication_factor, config=topic.options()) for topic in topics]
+        futures = self._admin.create_topics(new, request_timeout=_PATIENCE)
+        created: list[str] = []
+        refused: list[str] = []
+        for name, future in futures.items():
+            try:
+                future.result()
+                created.append(name)
+            except KafkaException as failure:
+                error = kafka_error(failure)
+                if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    refused.append(f"{name} cannot be created: {error.str()}")
+        if refused:
+            raise TopicMismatchError("; ".join(refused), refused)
+        return created
+
+    def await_topics(self, names: Sequence[str]) -> dict[str, TopicDescribed]:
+        """The topics, as soon as the cluster knows them all."""
+        deadline = time.monotonic() + _PROPAGATION.total_seconds()
+        while True:
+            described = self.describe(names)
+            missing = sorted(set(names) - described.keys())
+            if not missing:
+                return described
+            if time.monotonic() > deadline:
+                problems = [f"{name} was created but does not appear: try again" for name in missing]
+                raise TopicMismatchError("; ".join(problems), problems)
+            threading.Event().wait(0.1)
+
+    def _require_broker(self) -> None:
+        await_broker(self._admin, self._connection, stop=threading.Event())
+
+    def _options(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
+        futures = self._admin.describe_configs(resources, request_timeout=_PATIENCE)
+        return {
+            resource.name: {name: str(entry.value) for name, entry in future.result().items()}
+            for resource, future in futures.items()
+        }
+
+
+def _ignore(_error: KafkaError) -> None:
+    """A refused connection is told once, by `BrokerUnreachableError`."""

@@ -1,0 +1,61 @@
+"""The topic of the commands, as a shard asks about it when it opens."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, PATIENCE, SLICE, require_running, unreachable
+from hephaestus_stream.wire.connection import Connection
+
+# What a group without an offset answers.
+_NO_OFFSET: Final = 0
+
+
+class CommandsLog:
+    """Offsets of `commands`; one client for all partitions, used from several threads.
+
+    Attributes:
+        topic: Its name.
+        topic_id: Its id, which a topic made anew does not share.
+    """
+
+    def __init__(self, connection: Connection, *, topic: str, topic_id: str) -> None:
+        self.topic = topic
+        self.topic_id = topic_id
+        self._connection = connection
+        settings = connection.librdkafka(group_id=connection.namespace, enable_auto_commit=False)
+        # It only asks, and never joins the group whose offsets it asks for.
+        self._client = Consumer({**settings, "error_cb": _ignore, "logger": LIBRDKAFKA_LOG})
+
+    def range(self, partition: int, *, stop: threading.Event) -> tuple[int, int]:
+        """The partition's first offset, and the one that its next record will get.
+
+        Raises:
+            BrokerUnreachableError: No broker answers.
+            StoppedError: `stop` was set.
+        """
+        deadline = time.monotonic() + PATIENCE.total_seconds()
+        while True:
+            require_running(stop, doing=f"asking for the offsets of {self.topic}")
+            try:
+                return self._client.get_watermark_offsets(TopicPartition(self.topic, partition), SLICE.total_seconds())
+            except KafkaException as failure:
+                if time.monotonic() > deadline:
+                    raise unreachable(self._connection) from failure
+
+    def has_group_offset(self, partition: int) -> bool:
+        """Whether the consumer group ever committed an offset of the partition."""
+        found = self._client.committed([TopicPartition(self.topic, partition)], PATIENCE.total_seconds())
+        return any(each.offset >= _NO_OFFSET for each in found)
+
+    def close(self) -> None:
+        """Lets the client go."""
+        self._client.close()
+
+
+def _ignore(_error: KafkaError) -> None:
+    """The question that fails tells it."""

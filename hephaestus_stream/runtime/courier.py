@@ -1,0 +1,101 @@
+"""Replies and forwarded commands: what is sent outside of any transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from hephaestus_stream.cycle.batch import Forward, Reply
+from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG
+from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.topics import Topics
+
+_logger = logging.getLogger(__name__)
+
+_POLL_SECONDS: Final = 0.1
+_FLUSH_SECONDS: Final = 2.0
+_TIMEOUT_MILLISECONDS: Final = 10_000
+
+
+class Courier:
+    """One plain idempotent producer for all shards of a worker.
+
+    It stands beside the transactions, so that one frozen shard's open transaction does not hold up everybody's
+    answers. A reply that is lost is asked for again by the same command id.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        topics = Topics(connection.namespace)
+        self._replies = topics.replies
+        self._commands = topics.commands
+        settings = connection.librdkafka(
+            enable_idempotence=True, linger_ms=0, compression_type="lz4", message_timeout_ms=_TIMEOUT_MILLISECONDS
+        )
+        self._producer = Producer({**settings, "error_cb": _ignore, "logger": LIBRDKAFKA_LOG})
+        self._stop = threading.Event()
+        self._poller = threading.Thread(target=self._poll, name="courier", daemon=True)
+        self._poller.start()
+
+    def reply(self, replies: Sequence[Reply]) -> None:
+        """Sends answers; that one is lost is only logged."""
+        for reply in replies:
+            try:
+                self._producer.produce(self._replies, reply.value, reply.id.encode(), reply.partition)
+            except BufferError:
+                _logger.warning("the reply to %s is dropped, since too many are on their way", reply.id)
+
+    async def forward(self, forwards: Sequence[Forward]) -> None:
+        """Sends commands on into the partitions that they belong to, and waits until the broker has them.
+
+        It tries for ever, since their records must not be passed before; what arrives twice has the same id.
+        """
+        waiting = list(forwards)
+        while waiting:
+            loop = asyncio.get_running_loop()
+            _logger.info("%d commands were in a wrong partition and are forwarded", len(waiting))
+            ends = await asyncio.gather(*(self._send(each, loop) for each in waiting), return_exceptions=True)
+            waiting = [each for each, end in zip(waiting, ends, strict=True) if end is not None]
+
+    def close(self) -> None:
+        """Sends what is on its way, for a bounded time."""
+        self._stop.set()
+        self._producer.flush(_FLUSH_SECONDS)
+        self._poller.join(_FLUSH_SECONDS)
+
+    def _send(self, forward: Forward, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = loop.create_future()
+
+        def report(error: KafkaError | None, _message: Message) -> None:
+            loop.call_soon_threadsafe(_settle, future, error)
+
+        self._producer.produce(
+            self._commands,
+            forward.value,
+            forward.key,
+            forward.partition,
+            on_delivery=report,
+            headers=[(name, value) for name, value in forward.headers],
+        )
+        return future
+
+    def _poll(self) -> None:
+        while not self._stop.is_set():
+            self._producer.poll(_POLL_SECONDS)
+
+
+def _settle(future: asyncio.Future[None], error: KafkaError | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(ConnectionError(f"a command could not be forwarded: {error.str()}"))
+
+
+def _ignore(_error: KafkaError) -> None:
+    """The shards tell of an unreachable broker."""

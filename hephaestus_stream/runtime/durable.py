@@ -1,0 +1,163 @@
+"""The durable half of a shard: fencing, changelog, database and position, in the order that makes them safe."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rocksdict import Cache
+
+from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.tables import derive
+from hephaestus_stream.errors import HephaestusError
+from hephaestus_stream.runtime.changelog import ChangelogTopic, replay
+from hephaestus_stream.runtime.commands_log import CommandsLog
+from hephaestus_stream.runtime.position import (
+    POSITION_KEY,
+    Position,
+    check_position,
+    decode_position,
+    encode_position,
+)
+from hephaestus_stream.runtime.store import Store
+from hephaestus_stream.runtime.transaction import TransactionalProducer
+from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.record import OutputRecord
+
+_logger = logging.getLogger(__name__)
+
+_SLOW_REPLAY: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the state of a namespace's partitions comes from; asked of the cluster once for all of them.
+
+    Attributes:
+        connection: The cluster.
+        changelog: The topic `state`.
+        commands: The topic `commands`.
+        folder: The folder of all databases of the namespace.
+        cache: The block cache that they share.
+    """
+
+    connection: Connection
+    changelog: ChangelogTopic
+    commands: CommandsLog
+    folder: Path
+    cache: Cache
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """How a partition was found.
+
+    Attributes:
+        position: The next offset to read.
+        log_end: The end of the commands at that moment.
+        worker_lost: Whether the former owner went without closing.
+    """
+
+    position: int
+    log_end: int
+    worker_lost: bool
+
+
+class DurableShard:
+    """Owns the state of one partition; all methods but `stop` block, and belong into a thread."""
+
+    def __init__(self, origin: Origin, partition: int) -> None:
+        self._origin = origin
+        self._partition = partition
+        self._stop = threading.Event()
+        self._producer = TransactionalProducer(origin.connection, partition=partition, stop=self._stop)
+        self._store: Store | None = None
+
+    @property
+    def store(self) -> Store:
+        """The committed state; there once the partition is open."""
+        if self._store is None:
+            raise HephaestusError(f"partition {self._partition} is not open")
+        return self._store
+
+    def stop(self) -> None:
+        """Ends whatever blocks, within a slice."""
+        self._stop.set()
+
+    def open(self) -> Opened:
+        """Fences the former owner, then brings the database up to date, then checks and commits the position.
+
+        Raises:
+            ShardClosedError: The position does not fit the topic.
+            StoppedError: `stop` was called.
+        """
+        self._producer.open()
+        self._store = Store(self._origin.folder / str(self._partition), cache=self._origin.cache, derive=derive)
+        replayed = replay(
+            self._origin.connection,
+            self._origin.changelog,
+            partition=self._partition,
+            store=self._store,
+            stop=self._stop,
+            on_progress=self._progress,
+        )
+        encoded = self._store.get(POSITION_KEY)
+        found = None if encoded is None else decode_position(encoded)
+        log = self._origin.commands
+        start, end = log.range(self._partition, stop=self._stop)
+        position = check_position(
+            found,
+            topic=log.topic,
+            partition=self._partition,
+            topic_id=log.topic_id,
+            log_start=start,
+            log_end=end,
+            group_offset_exists=found is None and log.has_group_offset(self._partition),
+            state_is_empty=replayed.end_offset == 0,
+        )
+        self._write(Batch(), position=position, closed_cleanly=False)
+        return Opened(position, end, worker_lost=found is not None and not found.closed_cleanly)
+
+    def commit(self, batch: Batch, *, position: int) -> None:
+        """Commits a batch with the position that it leads to; only then the database follows.
+
+        Raises:
+            FencedError: Another worker owns the partition; nothing of the batch was committed.
+        """
+        self._write(batch, position=position, closed_cleanly=False)
+
+    def close(self, *, position: int | None) -> None:
+        """Lets everything go; with a position it is committed that the shard was closed in order."""
+        try:
+            if position is not None and not self._stop.is_set():
+                self._write(Batch(), position=position, closed_cleanly=True)
+        finally:
+            self._stop.set()
+            self._producer.close()
+            if self._store is not None:
+                self._store.close()
+
+    def _write(self, batch: Batch, *, position: int, closed_cleanly: bool) -> None:
+        record = encode_position(
+            Position(
+                commands_offset=position,
+                commands_topic_id=self._origin.commands.topic_id,
+                closed_cleanly=closed_cleanly,
+            )
+        )
+        # The position is the last record of `state`, so its offset is what the database is brought up to.
+        changelog = [*batch.changelog(), (POSITION_KEY, record)]
+        topic = self._origin.changelog.name
+        as_of = datetime.now(UTC)
+        offset = self._producer.commit([*batch.outputs, *(OutputRecord(topic, key, value) for key, value in changelog)])
+        if offset is None:
+            raise HephaestusError(f"partition {self._partition}: the commit did not tell the offset of the position")
+        self.store.write([*batch.changes.items(), (POSITION_KEY, record)], changelog_offset=offset, as_of=as_of)
+
+    def _progress(self, reached: int, end: int) -> None:
+        if end > _SLOW_REPLAY:
+            _logger.info("partition %d: replayed %d of %d records", self._partition, reached, end)

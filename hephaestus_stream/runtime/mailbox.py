@@ -1,0 +1,92 @@
+"""What waits for a shard's next cycle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver
+
+MAX_COMMANDS: Final = 4_000
+"""From this many on the partition is not read; one fetch may still come on top."""
+
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""Of commands in one cycle, so that one transaction stays small."""
+
+
+class Mailbox:
+    """Inputs in the order in which a cycle takes them: outcomes of steps first, since they end what is open."""
+
+    def __init__(self) -> None:
+        self._outcomes: deque[AttemptEnded] = deque()
+        self._taken_over: deque[TakenOver] = deque()
+        self._commands: deque[CommandRecord] = deque()
+        self._filled = asyncio.Event()
+
+    def put_outcome(self, outcome: AttemptEnded) -> None:
+        """An attempt that outlived its cycle has ended."""
+        self._outcomes.append(outcome)
+        self._filled.set()
+
+    def put_taken_over(self, runs: Sequence[TakenOver]) -> None:
+        """Runs whose steps nobody executes."""
+        self._taken_over.extend(runs)
+        self._filled.set()
+
+    def put_commands(self, records: Sequence[CommandRecord]) -> None:
+        """Records of the topic, in their order."""
+        self._commands.extend(records)
+        self._filled.set()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the partition may be read."""
+        return len(self._commands) < MAX_COMMANDS
+
+    @property
+    def has_commands(self) -> bool:
+        """Whether commands were read that no cycle has taken."""
+        return bool(self._commands)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is something that would begin new work."""
+        return bool(self._taken_over or self._commands)
+
+    def take(self, limit: int, *, outcomes_only: bool = False) -> list[Source]:
+        """The next inputs.
+
+        Args:
+            limit: How many at most; their commands may also have `MAX_BYTES` together.
+            outcomes_only: Leave what would begin new work.
+        """
+        taken: list[Source] = []
+        while self._outcomes and len(taken) < limit:
+            taken.append(self._outcomes.popleft())
+        if not outcomes_only:
+            while self._taken_over and len(taken) < limit:
+                taken.append(self._taken_over.popleft())
+            size = 0
+            while self._commands and len(taken) < limit and size < MAX_BYTES:
+                command = self._commands.popleft()
+                size += len(command.value or b"")
+                taken.append(command)
+        if outcomes_only or not (self._taken_over or self._commands):
+            self._filled.clear()
+        if self._outcomes:
+            self._filled.set()
+        return taken
+
+    def wake(self) -> None:
+        """Ends a wait without an input."""
+        self._filled.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Returns when there is something, or when the time is over."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._filled.wait()
+        except TimeoutError:
+            pass

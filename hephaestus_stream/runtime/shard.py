@@ -1,0 +1,208 @@
+"""A shard: one partition's ownership, its state, and the loop that commits its cycles."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final, TypeVar
+
+from hephaestus_stream.cycle.attempt import AttemptEnd, AttemptId
+from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.cycle import run_cycle
+from hephaestus_stream.cycle.execution import ShardProfile
+from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
+from hephaestus_stream.cycle.tables import Tables, next_timer
+from hephaestus_stream.errors import StoppedError
+from hephaestus_stream.runtime.courier import Courier
+from hephaestus_stream.runtime.durable import DurableShard
+from hephaestus_stream.runtime.gate import TimerGate
+from hephaestus_stream.runtime.mailbox import Mailbox
+from hephaestus_stream.runtime.runner import StepRunner
+
+_logger = logging.getLogger(__name__)
+
+MAX_INPUTS: Final = 1_000
+_RUNNING_PAGE: Final = 1_000
+_IDLE: Final = timedelta(seconds=60)
+"""How often an idle shard looks for what has expired."""
+
+_BUSY: Final = timedelta(milliseconds=20)
+
+_LAST_CYCLE: Final = timedelta(seconds=5)
+"""How long a cycle may take that is under way when the shard is closed."""
+
+_HELD: Final = timedelta(seconds=1)
+"""How soon timers that may not fire yet are looked at again."""
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all shards of a worker share."""
+
+    profile: Callable[[int], ShardProfile]
+    runner: StepRunner
+    courier: Courier
+    threads: Executor
+    fail: Callable[[BaseException], None]
+
+
+class Shard:
+    """Owns one partition from `open` to `close`."""
+
+    def __init__(self, partition: int, durable: DurableShard, surroundings: Surroundings) -> None:
+        self.partition = partition
+        self._durable = durable
+        self._around = surroundings
+        self._profile = surroundings.profile(partition)
+        self._mailbox = Mailbox()
+        self._gate = TimerGate(end=0, opened_at=datetime.now(UTC))
+        self._loop: asyncio.Task[None] | None = None
+        self._closing = False
+        self._draining = False
+        self._position = 0
+        self._fold = True
+        self._hold_timers_until = self._swept_at = datetime.now(UTC)
+
+    async def open(self) -> None:
+        """Fences the former owner, brings the state up to date, and begins to work.
+
+        Raises:
+            ShardClosedError: The partition cannot be owned safely.
+        """
+        opened = await self._in_thread(self._durable.open)
+        self._position = opened.position
+        self._gate = TimerGate(end=opened.log_end, opened_at=datetime.now(UTC))
+        # A step may be what killed the former worker: that it is tried again is committed before it is.
+        self._fold = not opened.worker_lost
+        self._mailbox.put_taken_over(self._orphans(worker_lost=opened.worker_lost))
+        self._loop = asyncio.create_task(self._run(), name=f"shard {self.partition}")
+        self._loop.add_done_callback(self._ended)
+
+    @property
+    def position(self) -> int:
+        """The next offset to read."""
+        return self._position
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the partition may be read."""
+        return self._mailbox.has_room and not self._draining and self._around.runner.has_room
+
+    def deliver(self, records: Sequence[CommandRecord]) -> None:
+        """Takes over records; those below the position were applied before."""
+        self._mailbox.put_commands([record for record in records if record.offset >= self._position])
+
+    def reached(self, *, up_to: int, end: int) -> None:
+        """Learns how far the topic was read."""
+        self._gate.reached(up_to=up_to, end=end)
+        self._mailbox.wake()
+
+    async def close(self) -> None:
+        """Ends the cycle that runs, commits that the shard was closed in order, and lets everything go."""
+        self._closing = True
+        self._mailbox.wake()
+        failed = False
+        if self._loop is not None:
+            await asyncio.wait({self._loop}, timeout=_LAST_CYCLE.total_seconds())
+            if not self._loop.done():
+                # A broker that does not answer; whoever owns the partition next finds out what was committed.
+                self._durable.stop()
+                self._loop.cancel()
+                await asyncio.wait({self._loop})
+            failed = self._loop.cancelled() or self._loop.exception() is not None
+        await self._in_thread(partial(self._durable.close, position=None if failed else self._position))
+
+    def drain(self) -> None:
+        """Begins nothing new; outcomes of running steps are still committed."""
+        self._draining = True
+
+    def _orphans(self, *, worker_lost: bool) -> list[TakenOver]:
+        """The runs whose steps were being executed by the former owner, or by this worker before a rebalance."""
+        tables = Tables(self._durable.store, command_retention=self._profile.command_retention)
+        found: list[TakenOver] = []
+        after: bytes | None = None
+        while page := tables.running(after=after, limit=_RUNNING_PAGE):
+            found += [TakenOver(key, run, worker_lost) for _, key, run in page]
+            after = page[-1][0]
+        return found
+
+    async def _run(self) -> None:
+        while not self._closing:
+            sources = self._mailbox.take(MAX_INPUTS, outcomes_only=self._draining or not self._around.runner.has_room)
+            now = datetime.now(UTC)
+            commands = [source for source in sources if isinstance(source, CommandRecord)]
+            self._gate.consumed(commands)
+            sources += self._due_timers(now, limit=MAX_INPUTS - len(sources))
+            if sources or now - self._swept_at > _IDLE:
+                await self._cycle(sources, commands, now=now)
+            elif not self._closing:
+                await self._mailbox.wait(self._rest(now).total_seconds())
+
+    async def _cycle(self, sources: Sequence[Source], commands: Sequence[CommandRecord], *, now: datetime) -> None:
+        batch = await run_cycle(
+            self._profile, self._durable.store, self._around.runner, sources, now=now, fold=self._fold
+        )
+        position = commands[-1].offset + 1 if commands else self._position
+        await self._around.courier.forward(batch.forwards)
+        await self._in_thread(partial(self._durable.commit, batch, position=position))
+        self._position = position
+        self._fold = True
+        self._swept_at = now
+        if batch.held_timers:
+            self._hold_timers_until = now + _HELD
+        self._after_commit(batch, sources)
+
+    def _after_commit(self, batch: Batch, sources: Sequence[Source]) -> None:
+        runner = self._around.runner
+        self._around.courier.reply(batch.replies)
+        for source in sources:
+            if isinstance(source, AttemptEnded):
+                runner.forget(source.id)
+        for attempt in batch.folded:
+            runner.forget(attempt)
+        for attempt in batch.stops:
+            runner.stop(attempt)
+        for id, future in [*batch.running, *((attempt.id, runner.start(attempt)) for attempt in batch.to_start)]:  # noqa: A001 - the attempt's id
+            future.add_done_callback(partial(self._attempt_ended, id))
+
+    def _attempt_ended(self, id: AttemptId, future: asyncio.Future[AttemptEnd]) -> None:  # noqa: A002 - as above
+        """Takes an outcome in; one that comes after the close waits in the runner for the shard's return."""
+        if not future.cancelled() and not self._closing:
+            self._mailbox.put_outcome(AttemptEnded(id, future.result()))
+
+    def _due_timers(self, now: datetime, *, limit: int) -> list[TimerDue]:
+        if limit <= 0 or now < self._hold_timers_until:
+            return []
+        tables = Tables(self._durable.store, command_retention=timedelta(0))
+        has_commands = self._mailbox.has_commands
+        return [
+            TimerDue(timer, random.random())  # noqa: S311 - spreads retries, guards nothing
+            for timer in tables.due_timers(now, limit=limit)
+            if self._gate.allows(timer.due_at, now=now, has_commands=has_commands)
+        ]
+
+    def _rest(self, now: datetime) -> timedelta:
+        """How long the shard may sleep if nothing comes in."""
+        if self._mailbox.has_work:  # left, since the runner is full; nobody tells when it has room again
+            return _BUSY
+        due_at = next_timer(self._durable.store)
+        if due_at is None:
+            return _IDLE
+        # What is due, and yet not fired, is held by the gate or lacks its workflow.
+        return min(due_at - now if due_at > now else _HELD, _IDLE)
+
+    def _ended(self, loop: asyncio.Task[None]) -> None:
+        error = None if loop.cancelled() else loop.exception()
+        if error is not None and not (self._closing and isinstance(error, StoppedError)):
+            self._around.fail(error)
+
+    async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
+        return await asyncio.get_running_loop().run_in_executor(self._around.threads, work)

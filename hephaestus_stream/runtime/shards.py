@@ -1,0 +1,106 @@
+"""The shards of one worker: opened, fed and closed as the group assigns them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from hephaestus_stream.cycle.attempt import AttemptId
+from hephaestus_stream.cycle.source import CommandRecord
+from hephaestus_stream.errors import ShardClosedError, StoppedError
+from hephaestus_stream.runtime.durable import DurableShard, Origin
+from hephaestus_stream.runtime.shard import Shard, Surroundings
+from hephaestus_stream.wire.partition import partition_for
+
+_logger = logging.getLogger(__name__)
+
+
+class OwnedShards:
+    """What the stream drives; see `ownership.Shards` for what each method must do.
+
+    Args:
+        origin: Where state comes from.
+        surroundings: What the shards share.
+        partitions: How many partitions there are in all.
+        on_ready: Told the open partitions after each assignment.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        surroundings: Surroundings,
+        *,
+        partitions: int,
+        on_ready: Callable[[Sequence[int]], None],
+    ) -> None:
+        self._origin = origin
+        self._surroundings = surroundings
+        self._partitions = partitions
+        self._on_ready = on_ready
+        self._opening: dict[int, DurableShard] = {}
+        self._shards: dict[int, Shard] = {}
+        self._last_positions: dict[int, int] = {}
+        self._epoch = 0
+
+    async def assign(self, partitions: frozenset[int]) -> None:
+        """Opens these partitions side by side; one that cannot be owned safely stays closed."""
+        self._last_positions = {}
+        self._surroundings.runner.stop_all_but(lambda attempt: self._partition_of(attempt) in partitions)
+        await asyncio.gather(*(self._open(partition) for partition in sorted(partitions)))
+        self._on_ready(sorted(self._shards))
+
+    def position(self, partition: int) -> int | None:
+        """The next offset to read."""
+        shard = self._shards.get(partition)
+        return self._last_positions.get(partition) if shard is None else shard.position
+
+    def accepts(self, partition: int) -> bool:
+        """Whether the mailbox has room."""
+        shard = self._shards.get(partition)
+        return shard is not None and shard.has_room
+
+    def deliver(self, partition: int, records: Sequence[CommandRecord]) -> None:
+        """Hands records to their shard."""
+        self._shards[partition].deliver(records)
+
+    def reached(self, partition: int, *, up_to: int, end: int) -> None:
+        """Tells a shard how far its partition was read."""
+        self._shards[partition].reached(up_to=up_to, end=end)
+
+    def drain(self) -> None:
+        """Begins nothing new on any partition."""
+        for shard in self._shards.values():
+            shard.drain()
+
+    async def revoke(self) -> None:
+        """Closes all shards side by side; running steps go on, in case the partition comes back."""
+        self._epoch += 1
+        for durable in self._opening.values():
+            durable.stop()
+        shards, self._shards = self._shards, {}
+        await asyncio.gather(*(shard.close() for shard in shards.values()))
+        self._last_positions = {partition: shard.position for partition, shard in shards.items()}
+
+    async def _open(self, partition: int) -> None:
+        epoch = self._epoch
+        durable = DurableShard(self._origin, partition)
+        self._opening[partition] = durable
+        shard = Shard(partition, durable, self._surroundings)
+        try:
+            await shard.open()
+        except ShardClosedError as error:
+            _logger.error("%s", error)  # noqa: TRY400 - the message says all
+            await asyncio.to_thread(durable.close, position=None)
+        except StoppedError:
+            await asyncio.to_thread(durable.close, position=None)
+        else:
+            if epoch == self._epoch:
+                self._shards[partition] = shard
+            else:
+                await shard.close()
+        finally:
+            del self._opening[partition]
+
+    def _partition_of(self, attempt: AttemptId) -> int:
+        return partition_for(attempt.key.encode(), self._partitions)

@@ -1,0 +1,126 @@
+"""A worker: everything between `hephaestus worker` and the shards."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from rocksdict import Cache
+
+from hephaestus_stream.core.catalog import Catalog
+from hephaestus_stream.core.workflow import Workflow
+from hephaestus_stream.cycle.execution import ShardProfile
+from hephaestus_stream.runtime.commands_log import CommandsLog
+from hephaestus_stream.runtime.courier import Courier
+from hephaestus_stream.runtime.durable import Origin
+from hephaestus_stream.runtime.runner import StepRunner
+from hephaestus_stream.runtime.shard import Surroundings
+from hephaestus_stream.runtime.shards import OwnedShards
+from hephaestus_stream.runtime.stream import build_app, run
+from hephaestus_stream.runtime.topics import check_topics, create_topics, describe_changelog, topic_ids
+from hephaestus_stream.settings import Settings
+from hephaestus_stream.wire.topics import Topics
+
+_logger = logging.getLogger(__name__)
+
+BLOCK_CACHE_BYTES: Final = 32 * 1024 * 1024
+
+
+async def run_worker(
+    workflows: Sequence[type[Workflow[Any]]],
+    settings: Settings,
+    *,
+    stop: asyncio.Event,
+    on_ready: Callable[[Sequence[int]], None] | None = None,
+) -> None:
+    """Works until it is told to stop; it then closes its shards in order and returns.
+
+    Args:
+        workflows: The classes that this worker has.
+        settings: Where Kafka is, and how much to do at once.
+        stop: Set it to end the worker.
+        on_ready: Told the partitions that this worker owns, after each assignment.
+
+    Raises:
+        BrokerUnreachableError: No broker answers.
+        TopicMismatchError: The topics are not as the engine needs them.
+        FencedError: Another worker took a partition over while this one was frozen.
+    """
+    catalog = Catalog(workflows)
+    partitions = await asyncio.to_thread(_ensure_topics, settings)
+    origin = await asyncio.to_thread(_origin, settings)
+    runner = StepRunner(concurrency=settings.concurrency, threads=settings.threads)
+    courier = Courier(settings.connection)
+    threads = ThreadPoolExecutor(max_workers=partitions + 1, thread_name_prefix="shard")
+
+    def fail(error: BaseException) -> None:
+        app.feed.fail(error)
+
+    def profile(partition: int) -> ShardProfile:
+        return ShardProfile(
+            partition=partition,
+            partitions=partitions,
+            topics=Topics(settings.namespace),
+            catalog=catalog,
+            jitter=random.random,
+            command_retention=settings.command_retention,
+        )
+
+    shards = OwnedShards(
+        origin,
+        Surroundings(profile, runner, courier, threads, fail),
+        partitions=partitions,
+        on_ready=on_ready or _log_ready,
+    )
+    app = build_app(
+        connection=settings.connection,
+        topic=Topics(settings.namespace).commands,
+        shards=shards,
+        data=settings.data / settings.namespace / "faust",
+        session_timeout=settings.session_timeout,
+    )
+    closed = asyncio.Event()
+
+    async def drain() -> None:
+        await stop.wait()
+        shards.drain()
+        await runner.finish(settings.grace)
+        closed.set()
+
+    draining = asyncio.create_task(drain())
+    try:
+        await run(app, closed)
+    finally:
+        draining.cancel()
+        await runner.close()
+        courier.close()
+        origin.commands.close()
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _ensure_topics(settings: Settings) -> int:
+    created = create_topics(
+        settings.connection, partitions=settings.partitions, replication_factor=settings.replication_factor
+    )
+    if created:
+        _logger.info("created the topics %s", ", ".join(created))
+    return check_topics(settings.connection, partitions=settings.partitions)
+
+
+def _origin(settings: Settings) -> Origin:
+    topic = Topics(settings.namespace).commands
+    return Origin(
+        connection=settings.connection,
+        changelog=describe_changelog(settings.connection),
+        commands=CommandsLog(settings.connection, topic=topic, topic_id=topic_ids(settings.connection)[topic]),
+        folder=settings.data / settings.namespace / "shards",
+        cache=Cache(BLOCK_CACHE_BYTES),
+    )
+
+
+def _log_ready(partitions: Sequence[int]) -> None:
+    _logger.info("ready; this worker owns the partitions %s", ", ".join(map(str, partitions)) or "none")

@@ -1,0 +1,144 @@
+"""The settings of worker, client and command line: arguments, then the environment, then a file, then defaults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, cast
+
+from annotated_types import Gt
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from hephaestus_stream.errors import SettingsError
+from hephaestus_stream.settings_sources import PREFIX, EnvironmentSource, FileSource, is_shown, origin_of, unknown
+from hephaestus_stream.wire.connection import Connection
+
+_MOST_PARTITIONS: Final = 10_000
+# Kafka's limit for a topic is 249, and the longest of the engine's own names follows.
+_MOST_NAMESPACE: Final = 200
+_ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):[0-9]{1,5}")
+
+Duration = Annotated[timedelta, Gt(timedelta(0))]
+
+
+def _addresses(bootstrap: str) -> str:
+    for address in bootstrap.split(","):
+        if _ADDRESS.fullmatch(address.strip()) is None:
+            raise ValueError(f"{address.strip()!r} is no address: write host:port, several separated by commas")
+    return bootstrap
+
+
+def _namespace(namespace: str) -> str:
+    if re.fullmatch(rf"[A-Za-z0-9._-]{{1,{_MOST_NAMESPACE}}}", namespace) is None or namespace in {".", ".."}:
+        raise ValueError("a namespace is the beginning of topics' names: write letters, digits, '.', '_' and '-'")
+    return namespace
+
+
+def _replication(factor: int) -> int:
+    if factor != -1 and factor < 1:
+        raise ValueError("write how many brokers hold each topic, or -1 for the cluster's own default")
+    return factor
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _flat(value: object) -> object:
+    """The options by their full names: TOML reads `security.protocol = "SSL"` as a table in a table."""
+    if not isinstance(value, Mapping):
+        return value
+    flat: dict[str, object] = {}
+    for name, entry in cast("Mapping[str, object]", value).items():
+        inner = _flat(entry)
+        if isinstance(inner, Mapping):
+            flat |= {f"{name}.{rest}": option for rest, option in cast("Mapping[str, object]", inner).items()}
+        else:
+            flat[name] = str(inner).lower() if isinstance(inner, bool) else inner
+    return flat
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; made by `load_settings`.
+
+    Each setting is an environment variable `HEPHAESTUS_...` as well, and a key of `hephaestus.toml`, or of
+    `[tool.hephaestus]` in `pyproject.toml`; durations are seconds, or text such as `PT10S`.
+
+    Attributes:
+        bootstrap: The address of Kafka: `host:port`, several separated by commas.
+        namespace: The prefix of all topics, and of the group: one namespace is one engine.
+        partitions: How many partitions each topic has; None takes what `state` has, and 12 for new topics.
+        replication_factor: How many brokers hold each topic; -1 is the cluster's own default.
+        data: Where the worker keeps its databases.
+        concurrency: How many steps a worker runs at once.
+        threads: How many blocking steps of those.
+        session_timeout: When the group takes a worker that is silent for dead.
+        grace: What running steps get when a worker stops.
+        command_retention: For how long a repeated command is known.
+        kafka: Options of librdkafka by their own names; as JSON in the environment. They may hold passwords, so that
+            they are never shown.
+        log_level: From which level on the worker logs.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, coerce_numbers_to_str=True, validate_default=False
+    )
+
+    bootstrap: Annotated[str, AfterValidator(_addresses)] = "localhost:9092"
+    namespace: Annotated[str, AfterValidator(_namespace)] = "hephaestus"
+    partitions: Annotated[int, Field(ge=1, le=_MOST_PARTITIONS)] | None = None
+    replication_factor: Annotated[int, AfterValidator(_replication)] = -1
+    data: Path = Path(".hephaestus")
+    concurrency: Annotated[int, Field(ge=1)] = 1000
+    threads: Annotated[int, Field(ge=1)] = 32
+    session_timeout: Duration = timedelta(seconds=10)
+    grace: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=10)
+    command_retention: Duration = timedelta(days=7)
+    kafka: Annotated[dict[str, str], BeforeValidator(_flat), Field(repr=False)] = {}
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
+
+    @property
+    def connection(self) -> Connection:
+        """How to reach the cluster."""
+        return Connection(self.bootstrap, self.namespace, MappingProxyType(self.kafka))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes all of them
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The sources, the first of which counts."""
+        return init_settings, EnvironmentSource(settings_cls), FileSource(settings_cls)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings, with these in place of what the environment or a file says.
+
+    Raises:
+        SettingsError: A setting is unknown or has a bad value; one line each, with its source.
+    """
+    strange = [name for name in overrides if name not in Settings.model_fields]
+    if strange:
+        raise SettingsError(unknown(strange[0], Settings, source="the arguments"))
+    try:
+        return Settings(**cast("dict[str, Any]", overrides))
+    except ValidationError as error:
+        problems = [
+            _problem(str(detail["loc"][0]), detail["msg"], detail["input"], overrides)
+            for detail in error.errors(include_url=False)
+        ]
+        raise SettingsError("\n".join(dict.fromkeys(problems))) from None
+
+
+def _problem(name: str, message: str, value: object, overrides: Mapping[str, object]) -> str:
+    source = "the arguments" if name in overrides else origin_of(name, Settings)
+    shown = f"{value!r} will not do: " if is_shown(name) else ""
+    return f"{name} in {source}: {shown}{message.removeprefix('Value error, ')}"

@@ -1,0 +1,70 @@
+"""What Faust is told about a connection whose options have librdkafka's names."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from faust.auth import SASLCredentials, SSLCredentials
+from faust.types.auth import AuthProtocol, SASLMechanism
+
+from hephaestus_stream.errors import SettingsError
+from hephaestus_stream.runtime.faust_settings import brokers, credentials, settings
+from hephaestus_stream.wire.connection import Connection
+
+
+def connection(**options: str) -> Connection:
+    return Connection("one:9092, two:9093", options={name.replace("_", "."): value for name, value in options.items()})
+
+
+def test_every_bootstrap_address_becomes_a_broker_of_faust() -> None:
+    assert [str(url) for url in brokers(connection())] == ["kafka://one:9092", "kafka://two:9093"]
+
+
+def test_the_options_of_the_connection_win_over_the_default_session_timeout() -> None:
+    own = settings(
+        connection(session_timeout_ms="45000", heartbeat_interval_ms="3000"), session_timeout=timedelta(seconds=10)
+    )
+    assert (own["broker_session_timeout"], own["broker_heartbeat_interval"]) == (45.0, 3.0)
+    default = settings(connection(), session_timeout=timedelta(seconds=10))
+    assert (default["broker_session_timeout"], default["broker_heartbeat_interval"]) == (10.0, 0.5)
+
+
+def test_faust_takes_nothing_from_the_environment_and_resets_no_offset() -> None:
+    own = settings(connection(), session_timeout=timedelta(seconds=10))
+    assert own["env"] == {}
+    assert own["consumer_auto_offset_reset"] == "none"
+
+
+def test_without_a_security_protocol_nothing_is_shown_to_the_brokers() -> None:
+    assert credentials(connection()) is None
+
+
+def test_a_user_with_a_password_is_shown_by_sasl_with_or_without_encryption() -> None:
+    user = {"sasl_mechanism": "SCRAM-SHA-512", "sasl_username": "smith", "sasl_password": "anvil"}
+    plain = credentials(connection(security_protocol="sasl_plaintext", **user))
+    assert isinstance(plain, SASLCredentials)
+    assert (plain.protocol, plain.mechanism) == (AuthProtocol.SASL_PLAINTEXT, SASLMechanism.SCRAM_SHA_512)
+    assert (plain.username, plain.password) == ("smith", "anvil")
+    encrypted = credentials(connection(security_protocol="SASL_SSL", **user))
+    assert isinstance(encrypted, SASLCredentials)
+    assert encrypted.protocol is AuthProtocol.SASL_SSL
+
+
+def test_encryption_alone_uses_a_context_that_checks_the_brokers_name() -> None:
+    shown = credentials(connection(security_protocol="ssl"))
+    assert isinstance(shown, SSLCredentials)
+    assert shown.context.check_hostname
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"security_protocol": "tls"}, "security.protocol='TLS'"),
+        ({"security_protocol": "sasl_plaintext", "sasl_mechanism": "GSSAPI"}, "sasl.mechanism='GSSAPI'"),
+        ({"session_timeout_ms": "ten"}, "session.timeout.ms='ten'"),
+    ],
+)
+def test_an_option_that_faust_cannot_follow_is_named(options: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        settings(connection(**options), session_timeout=timedelta(seconds=10))
