@@ -8,7 +8,7 @@ import msgspec
 
 from hephaestus_stream.core.answer import Refused
 from hephaestus_stream.core.definition import Definition, Scope
-from hephaestus_stream.core.limits import MAX_LIVE_RUNS
+from hephaestus_stream.core.limits import MAX_ENDED_RUNS, MAX_LIVE_RUNS
 from hephaestus_stream.core.state import EndStatus, State
 
 OnConflict = Literal["reject", "return_existing", "terminate_existing"]
@@ -36,6 +36,10 @@ class KeyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         if run in self.runs:
             return self
         others = tuple(other for other in self.runs if other.run != state.run)
+        surplus = len(others) - MAX_LIVE_RUNS - MAX_ENDED_RUNS + 1
+        if surplus > 0:
+            forgotten = {other.run for other in [other for other in others if other.ended is not None][:surplus]}
+            others = tuple(other for other in others if other.run not in forgotten)
         return msgspec.structs.replace(self, runs=(*others, run))
 
     def without_run(self, run: str) -> KeyRecord:

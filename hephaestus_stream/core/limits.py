@@ -18,3 +18,6 @@ MAX_RESTARTS: Final = 3
 
 MAX_LIVE_RUNS: Final = 1000
 """Live runs of one key, where the scope allows several."""
+
+MAX_ENDED_RUNS: Final = 1000
+"""Ended runs that a key remembers at least; older ones are still kept for their time, but no command finds them."""

@@ -224,7 +224,7 @@ def _give_up_otherwise(journal: Journal, node: str) -> None:
 
 
 def _attempt(journal: Journal, node: str, *, number: int) -> None:
-    journal.update(node, status="running", attempt=number, started_at=journal.now, restarts=0)
+    journal.update(node, status="running", attempt=number, started_at=journal.now)
     journal.record("step_started", node, attempt=number)
     journal.effects.append(RunStep(node, number))
 

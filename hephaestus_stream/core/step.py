@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import cache
 from types import UnionType
 from typing import Any, ClassVar, Generic, Literal, Union, cast, get_args, get_origin, overload
 
@@ -95,7 +96,12 @@ class Step(Node, Generic[InputT, ConfigT]):
     @classmethod
     def is_blocking(cls) -> bool:
         """Whether `execute` must run in a thread."""
-        return not inspect.iscoroutinefunction(cls.execute) if cls.runner is None else cls.runner == "thread"
+        return not _is_coroutine(cls.execute) if cls.runner is None else cls.runner == "thread"
+
+
+@cache  # asked for each attempt, and always answered the same
+def _is_coroutine(execute: Callable[..., object]) -> bool:
+    return inspect.iscoroutinefunction(execute)
 
 
 def is_step(node: object) -> TypeIs[Step[Any, Any]]:

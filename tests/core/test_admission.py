@@ -8,7 +8,7 @@ from hephaestus_stream import Done, Workflow
 from hephaestus_stream.core.admission import Admitted, Existing, KeyRecord, OnConflict, Run, admit, find_run
 from hephaestus_stream.core.answer import Refused
 from hephaestus_stream.core.definition import Definition, Reuse, Scope
-from hephaestus_stream.core.limits import MAX_LIVE_RUNS
+from hephaestus_stream.core.limits import MAX_ENDED_RUNS, MAX_LIVE_RUNS
 from hephaestus_stream.core.state import EndStatus
 from tests.core.flows import Work
 from tests.core.play import Play
@@ -159,3 +159,12 @@ def test_a_key_remembers_a_run_once_and_forgets_it_after_its_retention() -> None
     assert record.live() == ()
     assert record.runs == (Run("run-1", "Remembered", 1, "workflow", "cancelled"),)
     assert record.without_run("run-1") == KeyRecord(commands=1)
+
+
+def test_a_key_forgets_its_oldest_ended_runs_beyond_a_bound_and_no_live_one() -> None:
+    ended = [run(str(number), ended="completed") for number in range(MAX_LIVE_RUNS + MAX_ENDED_RUNS - 1)]
+    live = run("live")
+    record = KeyRecord((live, *ended)).with_run(Play(Remembered).state, scope="workflow")
+    assert len(record.runs) == MAX_LIVE_RUNS + MAX_ENDED_RUNS
+    assert record.runs[0] == live
+    assert record.runs[1] == ended[1]
