@@ -1,5 +1,8 @@
 """Durable workflows on Kafka: typed Python classes, run by a stream processor, each transition applied exactly once."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from hephaestus_stream.core.context import Context, StepResult
 from hephaestus_stream.core.event import Event, NodeEvent, Outcome, Suspend
 from hephaestus_stream.core.instance import Instance
@@ -8,15 +11,34 @@ from hephaestus_stream.core.step import Step
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.errors import (
     AmbiguousResultError,
+    CommandRefusedError,
     HephaestusError,
     MissingResultError,
+    NoAnswerError,
     PermanentError,
     WorkflowDefinitionError,
 )
 from hephaestus_stream.steps import Debug, Done, Failed, Wait, WaitForEvent
 
+if TYPE_CHECKING:
+    from hephaestus_stream.client import AsyncClient, Client, Completion, Receipt, Run
+else:
+    # The client brings Kafka's library along, a tenth of a second that a workflow's module need not pay. Hidden from
+    # checkers, who would take any misspelt name for one that this function knows.
+    _OF_THE_CLIENT = frozenset({"AsyncClient", "Client", "Completion", "Receipt", "Run"})
+
+    def __getattr__(name: str) -> object:
+        if name in _OF_THE_CLIENT:
+            return getattr(import_module("hephaestus_stream.client"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "AmbiguousResultError",
+    "AsyncClient",
+    "Client",
+    "CommandRefusedError",
+    "Completion",
     "Context",
     "Debug",
     "Done",
@@ -25,10 +47,13 @@ __all__ = [
     "HephaestusError",
     "Instance",
     "MissingResultError",
+    "NoAnswerError",
     "NodeEvent",
     "Outcome",
     "PermanentError",
+    "Receipt",
     "RetryPolicy",
+    "Run",
     "Step",
     "StepResult",
     "Suspend",

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, cast
 
-from annotated_types import Gt
+from annotated_types import Ge, Gt
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hephaestus_stream.errors import SettingsError
@@ -22,7 +23,17 @@ _MOST_PARTITIONS: Final = 10_000
 _MOST_NAMESPACE: Final = 200
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):[0-9]{1,5}")
 
-Duration = Annotated[timedelta, Gt(timedelta(0))]
+
+def _seconds(value: object) -> object:
+    """A number in text, as the environment has it, as seconds, which numbers in files are as well."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_seconds), Gt(timedelta(0))]
+DurationOrZero = Annotated[timedelta, BeforeValidator(_seconds), Ge(timedelta(0))]
 
 
 def _addresses(bootstrap: str) -> str:
@@ -34,13 +45,15 @@ def _addresses(bootstrap: str) -> str:
 
 def _namespace(namespace: str) -> str:
     if re.fullmatch(rf"[A-Za-z0-9._-]{{1,{_MOST_NAMESPACE}}}", namespace) is None or namespace in {".", ".."}:
-        raise ValueError("a namespace is the beginning of topics' names: write letters, digits, '.', '_' and '-'")
+        raise ValueError(
+            f"a namespace is the beginning of topics' names: write letters, digits, '.', '_' and '-', not {namespace!r}"
+        )
     return namespace
 
 
 def _replication(factor: int) -> int:
     if factor != -1 and factor < 1:
-        raise ValueError("write how many brokers hold each topic, or -1 for the cluster's own default")
+        raise ValueError(f"{factor} is no number of brokers: write 1 or more, or -1 for the cluster's own default")
     return factor
 
 
@@ -96,7 +109,7 @@ class Settings(BaseSettings):
     concurrency: Annotated[int, Field(ge=1)] = 1000
     threads: Annotated[int, Field(ge=1)] = 32
     session_timeout: Duration = timedelta(seconds=10)
-    grace: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=10)
+    grace: DurationOrZero = timedelta(seconds=10)
     command_retention: Duration = timedelta(days=7)
     kafka: Annotated[dict[str, str], BeforeValidator(_flat), Field(repr=False)] = {}
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
@@ -131,14 +144,14 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**cast("dict[str, Any]", overrides))
     except ValidationError as error:
-        problems = [
-            _problem(str(detail["loc"][0]), detail["msg"], detail["input"], overrides)
-            for detail in error.errors(include_url=False)
-        ]
+        problems = [_problem(detail, overrides) for detail in error.errors(include_url=False)]
         raise SettingsError("\n".join(dict.fromkeys(problems))) from None
 
 
-def _problem(name: str, message: str, value: object, overrides: Mapping[str, object]) -> str:
+def _problem(detail: ErrorDetails, overrides: Mapping[str, object]) -> str:
+    name = str(detail["loc"][0])
     source = "the arguments" if name in overrides else origin_of(name, Settings)
-    shown = f"{value!r} will not do: " if is_shown(name) else ""
-    return f"{name} in {source}: {shown}{message.removeprefix('Value error, ')}"
+    # Our own sentences name the value by themselves.
+    is_named = detail["type"] == "value_error" or not is_shown(name)
+    shown = "" if is_named else f"{detail['input']!r} will not do: "
+    return f"{name} in {source}: {shown}{detail['msg'].removeprefix('Value error, ')}"

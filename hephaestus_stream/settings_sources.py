@@ -19,6 +19,8 @@ from hephaestus_stream.errors import SettingsError
 PREFIX: Final = "HEPHAESTUS_"
 # They belong to the tests, and may stand in the environment of a program that the tests start.
 _OF_THE_TESTS: Final = frozenset({"HEPHAESTUS_TEST_BOOTSTRAP", "HEPHAESTUS_PROFILE"})
+# It belongs to the command line: a failure shows its traceback.
+_OF_THE_COMMAND_LINE: Final = frozenset({"HEPHAESTUS_DEBUG"})
 _SECRET: Final = frozenset({"kafka"})
 
 
@@ -29,7 +31,7 @@ class EnvironmentSource(EnvSettingsSource):
         """The settings that the environment has."""
         for variable in sorted(os.environ):
             name = variable.upper()
-            if not name.startswith(PREFIX) or name in _OF_THE_TESTS:
+            if not name.startswith(PREFIX) or name in _OF_THE_TESTS | _OF_THE_COMMAND_LINE:
                 continue
             if name.removeprefix(PREFIX).lower() not in self.settings_cls.model_fields:
                 raise SettingsError(_unknown_variable(variable, self.settings_cls.model_fields))

@@ -178,7 +178,11 @@ class Simulator:
             batch = await run_cycle(shard, self._store, self._runner, sources, now=self.now)
             self._commit(batch, shard.topics)
             batches.append(batch)
-            sources = [AttemptEnded(attempt, await future) for attempt, future in batch.running]
+            futures = [future for _, future in batch.running]
+            if futures:
+                await asyncio.wait(futures)
+            # What was stopped has no outcome.
+            sources = [AttemptEnded(id, future.result()) for id, future in batch.running if not future.cancelled()]  # noqa: A001 - the attempt's id
         return batches
 
     def _commit(self, batch: Batch, topics: Topics) -> None:

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import assert_never
 
 from hephaestus_stream.core import external, progress
-from hephaestus_stream.core.answer import Accepted
-from hephaestus_stream.core.decision import Decision
+from hephaestus_stream.core.answer import Accepted, Refused
+from hephaestus_stream.core.decision import ClearTimer, Decision
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.input import (
     Cancel,
@@ -52,6 +52,9 @@ def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the fun
     if state is None:
         raise EngineError(f"{type(what).__name__} needs a run, and there is none")
     journal = Journal(definition, state, now=now)
+    if journal.is_halted and not isinstance(what, Cancel):
+        _stand_still(journal, what, key=state.key)
+        return journal.decision()
     match what:
         case Resume():
             external.resume(journal, what, key=state.key)
@@ -90,6 +93,14 @@ def halt(definition: Definition, state: State, *, reason: str, now: datetime) ->
     return journal.decision()
 
 
+def _stand_still(journal: Journal, what: Input, *, key: str) -> None:
+    """A halted run takes nothing in but its cancellation."""
+    if isinstance(what, Resume):
+        journal.answer = Refused("engine_error", f"{key} stands still after a bug of the engine; it can be cancelled")
+    elif isinstance(what, TimerFired):
+        journal.effects.append(ClearTimer(what.node, what.attempt, what.kind, what.due_at))
+
+
 def _start(definition: Definition, what: Start, *, now: datetime) -> Decision:
     state = State(
         key=what.key,
@@ -102,7 +113,7 @@ def _start(definition: Definition, what: Start, *, now: datetime) -> Decision:
         updated_at=now,
         tags=tuple(dict.fromkeys((*definition.tags, *what.tags))),
         metadata={**definition.metadata, **what.metadata},
-        payload_bytes=len(what.input),
+        payload_bytes=max(what.size, len(what.input)),
     )
     journal = Journal(definition, state, now=now)
     journal.answer = Accepted("applied")

@@ -28,7 +28,7 @@ class Emitted:
         source: The `Event` object itself: its identity says whose event it is. (As an `Event` by type it would be
             read as a descriptor.)
         payload: An instance of the event's model, or None for an event without one.
-        metadata: Anything that JSON can hold, for the history and the step's result; not seen by other steps' logic.
+        metadata: Anything that JSON can hold, for the step's result.
     """
 
     event: str

@@ -13,13 +13,18 @@ TimerKind = Literal["retry", "wait"]
 
 
 class Start(msgspec.Struct, frozen=True):
-    """A run begins. Its id is that of the command."""
+    """A run begins. Its id is that of the command.
+
+    Attributes:
+        size: Bytes that input, tags and metadata take in the record together.
+    """
 
     key: str
     run: str
     input: bytes
     tags: tuple[str, ...] = ()
     metadata: dict[str, object] = {}
+    size: int = 0
 
 
 class Resume(msgspec.Struct, frozen=True):

@@ -170,7 +170,7 @@ def fail_node(journal: Journal, node: str, *, error: Error) -> None:
 def recover(journal: Journal, *, worker_lost: bool, alive: tuple[str, ...]) -> None:
     """The run's steps are started again on a new owner; one that lost its worker too often fails its attempt."""
     for node, state in list(journal.nodes.items()):
-        if state.status != "running" or node in alive or not journal.is_live or journal.is_halted:
+        if state.status != "running" or node in alive or not journal.is_live:
             continue
         restarts = state.restarts + worker_lost
         if restarts > MAX_RESTARTS:

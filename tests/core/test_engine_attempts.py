@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 
 from hephaestus_stream import Done, RetryPolicy, Workflow
+from hephaestus_stream.core.answer import Refused
 from hephaestus_stream.core.decision import ClearTimer, RunStep, SetTimer
-from hephaestus_stream.core.engine import halt
-from hephaestus_stream.core.input import TimerFired
+from hephaestus_stream.core.engine import apply, halt
+from hephaestus_stream.core.input import Cancel, Input, Recovered, Resume, StepEmitted, TimerFired
 from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES, MAX_RESTARTS
+from hephaestus_stream.core.state import Reported
 from tests.core.flows import Work
 from tests.core.play import BEGIN, Play
 
@@ -211,3 +213,25 @@ def test_a_halted_run_tells_it_once_and_can_be_cancelled() -> None:
     assert halted.state.halted == "a bug"
     again = halt(Flow.definition, halted.state, reason="another", now=BEGIN)
     assert again.state is halted.state
+
+
+@pytest.mark.parametrize(
+    "what", [StepEmitted("fickle", 1, Reported("done")), Recovered(worker_lost=True)], ids=["an outcome", "a takeover"]
+)
+def test_a_halted_run_takes_nothing_in(what: Input) -> None:
+    play = Play(Flow)
+    halted = halt(Flow.definition, play.state, reason="a bug", now=BEGIN).state
+    decision = apply(Flow.definition, halted, what, now=BEGIN)
+    assert decision.state is halted
+    assert decision.effects == ()
+
+
+def test_a_halted_run_drops_its_timers_and_refuses_events_but_can_be_cancelled() -> None:
+    play = Play(Flow)
+    halted = halt(Flow.definition, play.state, reason="a bug", now=BEGIN).state
+    timer = TimerFired("fickle", 1, "retry", BEGIN)
+    assert apply(Flow.definition, halted, timer, now=BEGIN).effects == (ClearTimer("fickle", 1, "retry", BEGIN),)
+    answer = apply(Flow.definition, halted, Resume("c", "fickle", Reported("done")), now=BEGIN).answer
+    assert isinstance(answer, Refused)
+    assert answer.reason == "engine_error"
+    assert apply(Flow.definition, halted, Cancel("c"), now=BEGIN).state.status == "cancelled"

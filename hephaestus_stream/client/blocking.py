@@ -1,0 +1,147 @@
+"""The client for programs without an event loop: the verbs of the async one, blocking."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from datetime import timedelta
+from typing import Any, Self, TypeVar, Unpack, overload
+
+from hephaestus_stream.client.completion import Completion
+from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connection_of
+from hephaestus_stream.client.run import Published, Receipt, Run
+from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, Transport
+from hephaestus_stream.client.verbs import Call, cancelling, not_ended, resuming, starting
+from hephaestus_stream.core.event import NodeEvent
+from hephaestus_stream.core.workflow import Workflow
+from hephaestus_stream.wire.command import Command
+from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.output import Reply
+from hephaestus_stream.wire.request import AnyWorkflow
+
+InputT = TypeVar("InputT")
+PayloadT = TypeVar("PayloadT")
+ResultT = TypeVar("ResultT")
+
+
+class Client:
+    """Sends commands to the engine and blocks until its answers; many threads may share one client.
+
+    with Client() as client:
+        run = client.start(OrderFlow, "abc123", order)
+        completion = client.wait(run)
+
+    Arguments, verbs and errors are those of `AsyncClient`.
+    """
+
+    def __init__(
+        self,
+        connection: Connection | None = None,
+        *,
+        bootstrap: str | None = None,
+        namespace: str | None = None,
+        repeat_after: timedelta = DEFAULT_REPEAT_AFTER,
+    ) -> None:
+        connection = connection_of(connection, bootstrap=bootstrap, namespace=namespace)
+        self._transport = Transport(connection, repeat_after=repeat_after)
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Connects, as `AsyncClient.open` does."""
+        if not self._transport.is_open:
+            self._transport.open()
+
+    def close(self) -> None:
+        """Sends what is left, then disconnects, as `AsyncClient.close` does."""
+        self._transport.close()
+
+    def start(
+        self,
+        workflow: type[Workflow[InputT]],
+        id: str,  # noqa: A002 - the wire's own word
+        payload: InputT,
+        **options: Unpack[Starting],
+    ) -> Run:
+        """Starts a run, as `AsyncClient.start` does."""
+        return self._perform(starting(workflow, id, payload, options))
+
+    @overload
+    def resume(
+        self,
+        workflow: AnyWorkflow,
+        id: str,
+        event: NodeEvent[None],
+        **options: Unpack[Resuming],
+    ) -> Receipt: ...
+    @overload
+    def resume(
+        self,
+        workflow: AnyWorkflow,
+        id: str,
+        event: NodeEvent[PayloadT],
+        payload: PayloadT,
+        **options: Unpack[Resuming],
+    ) -> Receipt: ...
+    def resume(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        event: NodeEvent[Any],
+        payload: object = None,
+        **options: Unpack[Resuming],
+    ) -> Receipt:
+        """Sends an event to a node, as `AsyncClient.resume` does."""
+        return self._perform(resuming(workflow, id, event, payload, options))
+
+    def cancel(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        **options: Unpack[Cancelling],
+    ) -> Receipt:
+        """Ends a run, as `AsyncClient.cancel` does."""
+        return self._perform(cancelling(workflow, id, options))
+
+    @overload
+    def wait(self, run: Run, *, timeout: timedelta | None = None) -> Completion: ...
+    @overload
+    def wait(self, run: AnyWorkflow, id: str, *, timeout: timedelta | None = None) -> Completion: ...
+    def wait(
+        self,
+        run: Run | AnyWorkflow,
+        id: str | None = None,  # noqa: A002 - as above
+        *,
+        timeout: timedelta | None = None,
+    ) -> Completion:
+        """Returns the end of a run, as `AsyncClient.wait` does."""
+        self.open()
+        future = self._transport.completion(run, id)
+        try:
+            return future.result(None if timeout is None else timeout.total_seconds())
+        except TimeoutError:
+            if not future.cancel():
+                raise
+            raise not_ended(run, id, timeout) from None
+
+    def send(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Reply:
+        """Sends a command and returns its answer, as `AsyncClient.send` does."""
+        self.open()
+        return self.submit(command, timeout=timeout).result()
+
+    def submit(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Future[Reply]:
+        """Sends a command without waiting, as `AsyncClient.submit` does."""
+        return self._transport.submit(command, timeout=timeout)
+
+    def publish(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Published:
+        """Sends a command without asking for an answer, as `AsyncClient.publish` does."""
+        self.open()
+        return self._transport.publish(command, timeout=timeout).result()
+
+    def _perform(self, call: Call[ResultT]) -> ResultT:
+        self.open()
+        return call.read(call.send(self._transport).result())

@@ -1,0 +1,156 @@
+"""What the client asks of Kafka before it sends anything: does a broker answer, and are the topics there."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from hephaestus_stream.errors import BrokerUnreachableError, HephaestusError, SettingsError, TopicMismatchError
+from hephaestus_stream.wire.connection import Connection
+
+PATIENCE_SECONDS: Final = 8.0
+# How long a thread of the client sleeps in librdkafka: as long as closing the client may take.
+SLICE_SECONDS: Final = 0.1
+MOST_AT_ONCE: Final = 1_000
+
+# librdkafka's own lines, such as each refused connection; they go where the program's lines go.
+_LIBRDKAFKA_LOG: Final = logging.getLogger("hephaestus_stream.librdkafka")
+_UNREACHABLE: Final = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001 - librdkafka's own errors are spelled with an underscore
+# A topic that was just made, or whose leader changes, is known to its brokers a little later.
+_SETTLING: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - as above
+    }
+)
+_SETTLES_WITHIN_SECONDS: Final = 0.05
+
+
+class _TopicMetadata(Protocol):
+    partitions: dict[int, object]
+    error: KafkaError | None
+
+
+class Reader(Protocol):
+    """The part of a consumer that reads."""
+
+    def poll(self, timeout: float = ...) -> Message | None:
+        """The next record, or None."""
+        ...
+
+    def consume(self, num_messages: int = ..., timeout: float = ...) -> list[Message]:
+        """What there is, up to a number."""
+        ...
+
+
+def librdkafka(connection: Connection, **extra: str | float | bool) -> dict[str, Any]:
+    """The configuration of one of the client's own producers and consumers."""
+    return {**connection.librdkafka(**extra), "error_cb": _ignore, "logger": _LIBRDKAFKA_LOG}
+
+
+def open_consumer(connection: Connection, **extra: str | float | bool) -> Consumer:
+    """A consumer that reads what it is told to and belongs to no group.
+
+    Raises:
+        SettingsError: librdkafka refuses an option of the connection.
+    """
+    settings = librdkafka(
+        connection,
+        # The binding asks for a group; nobody joins it, since partitions are assigned by hand.
+        group_id=f"{connection.namespace}-client",
+        enable_auto_commit=False,
+        allow_auto_create_topics=False,
+        auto_offset_reset="earliest",
+        fetch_error_backoff_ms=50,
+        fetch_queue_backoff_ms=10,
+        socket_nagle_disable=True,
+        **extra,
+    )
+    with wrong_options():
+        return Consumer(settings)
+
+
+def partitions_of(consumer: Consumer, topic: str, *, connection: Connection) -> int:
+    """How many partitions a topic has.
+
+    Raises:
+        BrokerUnreachableError: No broker answers.
+        TopicMismatchError: There is no such topic.
+    """
+    try:
+        found: _TopicMetadata = consumer.list_topics(topic, PATIENCE_SECONDS).topics[topic]
+    except KafkaException as failure:
+        raise translated(failure, connection) from failure
+    if found.error is not None or not found.partitions:
+        problem = f"{topic} is missing: create it with `hephaestus topics create`, or start a worker, which does"
+        raise TopicMismatchError(
+            f"the namespace {connection.namespace!r} at {connection.bootstrap} has no topics yet, or is misspelt: "
+            f"{problem}",
+            [problem],
+        )
+    return len(found.partitions)
+
+
+def end_of(consumer: Consumer, place: TopicPartition, *, connection: Connection) -> int:
+    """The offset of the next record in a partition.
+
+    Raises:
+        BrokerUnreachableError: No broker answers.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            bounds = consumer.get_watermark_offsets(place, PATIENCE_SECONDS)
+        except KafkaException as failure:
+            if kafka_error(failure).code() not in _SETTLING or time.monotonic() > deadline:
+                raise translated(failure, connection) from failure
+            time.sleep(_SETTLES_WITHIN_SECONDS)
+        else:
+            return bounds[1] if bounds else 0
+
+
+def read(reader: Reader, timeout: float) -> list[Message]:
+    """What has come, as soon as anything has; `consume` alone would wait until its list is full."""
+    first = reader.poll(timeout)
+    if first is None:
+        return []
+    return [first, *reader.consume(MOST_AT_ONCE, 0)]
+
+
+def translated(failure: KafkaException, connection: Connection) -> HephaestusError:
+    """The error of ours that a failed question to the cluster means."""
+    error = kafka_error(failure)
+    if error.code() in _UNREACHABLE:
+        return BrokerUnreachableError(
+            f"no Kafka broker answers at {connection.bootstrap} within {PATIENCE_SECONDS:g} s: is it running "
+            f"(`hephaestus dev` starts one), and are the address and `security.protocol` right?"
+        )
+    return BrokerUnreachableError(f"the Kafka broker at {connection.bootstrap} refuses: {error.str()}")
+
+
+@contextmanager
+def wrong_options() -> Generator[None]:
+    """Says a refused option of librdkafka in our words."""
+    try:
+        yield
+    except KafkaException as failure:
+        raise SettingsError(f"an option of the Kafka connection is wrong: {kafka_error(failure).str()}") from failure
+
+
+def kafka_error(failure: KafkaException) -> KafkaError:
+    """The error inside librdkafka's exception."""
+    error: object = failure.args[0]
+    # Every KafkaException of the clients carries one; the type of `args` does not say so.
+    assert isinstance(error, KafkaError)  # noqa: S101 - narrows a type
+    return error
+
+
+def _ignore(_error: KafkaError) -> None:
+    """A refused connection is told once, by the error of the verb that met it."""

@@ -1,0 +1,88 @@
+"""The end of a run, as a client reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import JsonValue, ValidationError
+from pydantic_core import to_json
+
+from hephaestus_stream.core.event import NodeEvent
+from hephaestus_stream.core.state import EndStatus
+from hephaestus_stream.errors import MissingResultError
+from hephaestus_stream.wire.output import CompletionRecord
+
+PayloadT = TypeVar("PayloadT")
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """How a run ended, and what its steps brought forth.
+
+    Attributes:
+        workflow: The workflow's stored name.
+        version: The version that the run kept.
+        key: The business key.
+        run: The id of the run.
+        status: `completed`, `failed` or `cancelled`.
+        ended_at: The node that ended it.
+        error: Why it failed, as JSON.
+        results: The results of its nodes as JSON values; `result` reads one as its model.
+        started_at: When it began.
+        at: When it ended.
+        sequence: The number of its last event; a run that was retried after a failure has a higher one the next time.
+    """
+
+    workflow: str
+    version: int
+    key: str
+    run: str
+    status: EndStatus
+    ended_at: str | None
+    error: JsonValue
+    results: Mapping[str, JsonValue]
+    started_at: datetime
+    at: datetime
+    sequence: int
+
+    @classmethod
+    def of(cls, record: CompletionRecord) -> Completion:
+        """The completion in a record of the topic."""
+        return cls(
+            workflow=record.workflow,
+            version=record.version,
+            key=record.key,
+            run=record.run,
+            status=record.status,
+            ended_at=record.ended_at,
+            error=record.error,
+            results=record.results,
+            started_at=record.started_at,
+            at=record.at,
+            sequence=record.sequence,
+        )
+
+    def result(self, event: NodeEvent[PayloadT]) -> PayloadT:
+        """What a node brought forth with this event, as the event's model: `result(OrderFlow.charge.charged)`.
+
+        Raises:
+            MissingResultError: The node has no result, or one that another event of it brought.
+        """
+        node = event.node.node_name
+        adapter = event.event.adapter
+        if adapter is None:
+            raise MissingResultError(f"{event.name} carries no payload, so it has no result to ask for")
+        if node not in self.results:
+            known = ", ".join(self.results) or "none"
+            raise MissingResultError(f"{self.key} has no result of {node}; the nodes with one are: {known}")
+        try:
+            # From JSON, since a strict model takes a time as text from there only.
+            return adapter.validate_json(to_json(self.results[node]))
+        except ValidationError as error:
+            raise MissingResultError(
+                f"the result of {node} in {self.key} is no payload of {event.name}; another event of it came, or its "
+                f"model has changed: read it from `results` ({error.error_count()} fields differ)"
+            ) from error

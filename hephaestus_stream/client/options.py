@@ -1,0 +1,75 @@
+"""What the verbs of both clients take, and where their connection comes from."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TypedDict
+
+from hephaestus_stream.core.admission import OnConflict
+from hephaestus_stream.wire.connection import Connection
+
+
+class Sending(TypedDict, total=False):
+    """How a command is sent: keywords that every verb takes.
+
+    Attributes:
+        command_id: The identity of the command; the same id again has no further effect. A new one unless given.
+        wait: Whether to wait for the engine's answer, as is usual; without, the verb returns as soon as the broker
+            holds the command, and a refusal goes to the dead letters.
+        timeout: When to give up; 30 s unless given.
+    """
+
+    command_id: str | None
+    wait: bool
+    timeout: timedelta
+
+
+class Starting(Sending, total=False):
+    """What a start takes beyond that.
+
+    Attributes:
+        tags: Words to find the run by, beside the workflow's own.
+        metadata: Anything that JSON can hold.
+        on_conflict: What to do where the key has a live run: `reject`, `return_existing` or `terminate_existing`.
+    """
+
+    tags: tuple[str, ...]
+    metadata: dict[str, object] | None
+    on_conflict: OnConflict
+
+
+class Resuming(Sending, total=False):
+    """What a resume takes beyond that.
+
+    Attributes:
+        run: The run that is meant, where a key has several.
+    """
+
+    run: str | None
+
+
+class Cancelling(Resuming, total=False):
+    """What a cancel takes beyond that.
+
+    Attributes:
+        reason: Why, for the history.
+    """
+
+    reason: str | None
+
+
+def connection_of(connection: Connection | None, *, bootstrap: str | None, namespace: str | None) -> Connection:
+    """The given connection, else that of the settings, with what is given here in their place.
+
+    Raises:
+        SettingsError: A setting is wrong.
+    """
+    if connection is not None:
+        if bootstrap is not None or namespace is not None:
+            raise TypeError("give a connection, or bootstrap= and namespace=, not both")
+        return connection
+    # Only here are settings needed, and pydantic-settings takes a quarter of a second to import.
+    from hephaestus_stream.settings import load_settings  # noqa: PLC0415
+
+    given = {"bootstrap": bootstrap, "namespace": namespace}
+    return load_settings(**{name: value for name, value in given.items() if value is not None}).connection

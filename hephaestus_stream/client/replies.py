@@ -1,0 +1,88 @@
+"""The client's ear: reads one partition of `replies` and hands each answer to whom it is for."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from hephaestus_stream.client.broker import SLICE_SECONDS, end_of, read
+from hephaestus_stream.client.pending import PendingCommands, settle
+from hephaestus_stream.errors import RecordError
+from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.output import Reply
+
+_log = logging.getLogger(__name__)
+
+
+class ReplyReader:
+    """Reads from the end of one partition, chosen by lot, so that many clients spread over all of them.
+
+    Args:
+        consumer: Belongs to the reader from now on.
+        topic: The topic `replies`.
+        partition: The partition that answers are asked into.
+        pending: Where the commands under way are kept.
+    """
+
+    def __init__(self, consumer: Consumer, pending: PendingCommands, *, topic: str, partition: int) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._partition = partition
+        self._pending = pending
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="hephaestus-replies", daemon=True)
+
+    def start(self, connection: Connection) -> None:
+        """Fixes where reading begins, before any command can be answered.
+
+        Raises:
+            BrokerUnreachableError: No broker answers.
+        """
+        place = TopicPartition(self._topic, self._partition)
+        end = end_of(self._consumer, place, connection=connection)
+        # A number, not "the end": that would be looked up later, perhaps behind the first answer.
+        self._consumer.assign([TopicPartition(self._topic, self._partition, end)])
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Lets the thread end soon."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Stops reading."""
+        self.stop()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._consumer.close()
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            self._receive(read(self._consumer, SLICE_SECONDS))
+
+    def _receive(self, messages: list[Message]) -> None:
+        values: dict[str, bytes] = {}
+        for message in messages:
+            error, key, value = message.error(), message.key(), message.value()
+            if error is not None:
+                _log.debug("reading the answers is interrupted: %s", error.str())
+            elif key is not None and value is not None:
+                values[key.decode(errors="replace")] = value
+        # By the key alone: the answers to other clients' commands are not even read.
+        for command_id, pending in self._pending.answered(values):
+            if pending.reply is not None:
+                settle(pending.reply, _reply(values[command_id]))
+
+
+def _reply(value: bytes) -> Reply | RecordError:
+    try:
+        return Reply.from_bytes(value)
+    except RecordError as error:
+        return error
+
+
+def any_partition(partitions: int) -> int:
+    """One of them, by lot."""
+    return secrets.randbelow(partitions)

@@ -1,0 +1,101 @@
+"""The verbs of both clients, up to the moment of waiting: which command is sent, and how its answer is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Generic, TypeVar, cast
+
+from hephaestus_stream.client.options import Cancelling, Resuming, Sending, Starting
+from hephaestus_stream.client.run import Published, Receipt, Run, receipt_of, run_of
+from hephaestus_stream.client.transport import DEFAULT_TIMEOUT, Transport
+from hephaestus_stream.core.event import NodeEvent
+from hephaestus_stream.errors import NotEndedError
+from hephaestus_stream.wire.command import Command
+from hephaestus_stream.wire.output import Reply
+from hephaestus_stream.wire.request import AnyWorkflow, cancel_command, resume_command, start_command
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[ResultT]):
+    """A command on its way out, and how to read what comes back.
+
+    Attributes:
+        command: What is sent.
+        read: Makes the verb's result of the answer; raises where the engine refused.
+        options: How it is sent.
+    """
+
+    command: Command
+    read: Callable[[Reply | Published], ResultT]
+    options: Sending
+
+    def send(self, transport: Transport) -> Future[Reply | Published]:
+        """Sends the command, with the answer that the caller wants to wait for."""
+        timeout = self.options.get("timeout", DEFAULT_TIMEOUT)
+        submit = transport.submit if self.options.get("wait", True) else transport.publish
+        # A future is invariant for those who fill it; here it is only read.
+        return cast("Future[Reply | Published]", submit(self.command, timeout=timeout))
+
+
+def starting(workflow: AnyWorkflow, id: str, payload: object, options: Starting) -> Call[Run]:  # noqa: A002 - the wire's own word
+    """The start of a run.
+
+    Raises:
+        InvalidKeyError: The id cannot be part of a key.
+        CommandError: The payload does not fit the workflow's input.
+    """
+    command = start_command(
+        workflow,
+        id,
+        payload,
+        command_id=options.get("command_id"),
+        tags=options.get("tags", ()),
+        metadata=options.get("metadata"),
+        on_conflict=options.get("on_conflict", "reject"),
+    )
+    return Call(command, lambda answer: run_of(command, answer), options)
+
+
+def resuming(
+    workflow: AnyWorkflow,
+    id: str,  # noqa: A002 - as above
+    event: NodeEvent[Any],
+    payload: object,
+    options: Resuming,
+) -> Call[Receipt]:
+    """An event from outside.
+
+    Raises:
+        InvalidKeyError: The id cannot be part of a key.
+        CommandError: The payload does not fit the event.
+    """
+    command = resume_command(workflow, id, event, payload, command_id=options.get("command_id"), run=options.get("run"))
+    return Call(command, lambda answer: receipt_of(command, answer), options)
+
+
+def cancelling(workflow: AnyWorkflow, id: str, options: Cancelling) -> Call[Receipt]:  # noqa: A002 - as above
+    """The end of a run by command.
+
+    Raises:
+        InvalidKeyError: The id cannot be part of a key.
+    """
+    command = cancel_command(
+        workflow,
+        id,
+        command_id=options.get("command_id"),
+        run=options.get("run"),
+        reason=options.get("reason"),
+    )
+    return Call(command, lambda answer: receipt_of(command, answer), options)
+
+
+def not_ended(run: Run | AnyWorkflow, id: str | None, timeout: timedelta | None) -> NotEndedError:  # noqa: A002 - as above
+    """The error for a wait that took too long."""
+    name = str(run) if isinstance(run, Run) else f"{run.definition.key}::{id}"
+    seconds = 0 if timeout is None else timeout.total_seconds()
+    return NotEndedError(f"{name} has not ended within {seconds:g} s: wait longer, or look at what it waits for")

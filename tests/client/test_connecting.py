@@ -1,0 +1,63 @@
+"""What a client needs before its first command, and what it does not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from hephaestus_stream.client import AsyncClient, Client
+from hephaestus_stream.errors import BrokerUnreachableError, SettingsError, TopicMismatchError
+from hephaestus_stream.local_kafka.ports import free_port
+from hephaestus_stream.wire.connection import Connection
+from tests.client.responder import Responder
+from workflows.order import Order, OrderFlow
+
+
+async def test_an_address_without_a_broker_is_named() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with pytest.raises(BrokerUnreachableError, match=f"no Kafka broker answers at {address}"):
+        await AsyncClient(Connection(address)).open()
+
+
+def test_a_namespace_without_topics_is_named_with_the_way_out(connection: Connection) -> None:
+    with pytest.raises(TopicMismatchError, match="hephaestus topics create") as missing, Client(connection):
+        pass
+    assert connection.namespace in str(missing.value)
+    assert missing.value.problems[0].startswith(f"{connection.namespace}.commands is missing")
+
+
+def test_an_unknown_option_of_librdkafka_is_a_settings_error(connection: Connection) -> None:
+    wrong = Connection(connection.bootstrap, connection.namespace, {"no.such.option": "1"})
+    with pytest.raises(SettingsError, match=r"no\.such\.option"), Client(wrong):
+        pass
+
+
+def test_without_a_connection_the_environment_says_where(
+    connection: Connection, responder: Responder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEPHAESTUS_BOOTSTRAP", connection.bootstrap)
+    with Client(namespace=connection.namespace) as client:
+        client.start(OrderFlow, "abc123", Order(sku="chair", quantity=1, customer="ada"))
+    assert len(responder.arrived) == 1
+
+
+def test_a_connection_and_an_address_are_one_too_many(connection: Connection) -> None:
+    with pytest.raises(TypeError, match="not both"):
+        Client(connection, bootstrap="there:1")
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import hephaestus_stream.client", {"faust", "rocksdict", "aiokafka", "pydantic_settings", "cyclopts"}),
+        ("import hephaestus_stream", {"confluent_kafka", "faust", "rocksdict", "pydantic_settings", "cyclopts"}),
+        ("from hephaestus_stream import Client", {"faust", "rocksdict", "pydantic_settings"}),
+    ],
+)
+def test_an_import_brings_only_what_it_needs(statement: str, absent: set[str]) -> None:
+    program = f"import sys; {statement}; print(' '.join(sorted(sys.modules)))"
+    modules = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    assert absent.isdisjoint(modules)
+    assert "hephaestus_stream" in modules
