@@ -1,0 +1,224 @@
+"""The commands and what `--help` says of them.
+
+The functions are named by their import path, so that `--help` and completion import none of them; that is why their
+help stands here and not in their docstrings.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import Annotated
+
+from cyclopts import App, Group, Parameter
+from rich.console import Console
+
+from hephaestus_stream.cli.failure import EXIT_CODES_HELP, exit_code_of, tell_misuse
+
+_TRY = Group("Try it", sort_key=0)
+_RUN = Group("Run workflows", sort_key=1)
+_TALK = Group("Talk to running workflows", sort_key=2)
+_LOOK = Group("Look at definitions", sort_key=3)
+_KAFKA = Group("Kafka", sort_key=4)
+_GENERAL = Group("General", sort_key=20)
+
+app = App(
+    name="hephaestus",
+    help="Durable workflows on Kafka: typed Python classes, run by a stream processor.",
+    help_format="markdown",
+    help_epilogue=EXIT_CODES_HELP,
+    group_commands=_GENERAL,
+    group_arguments=Group("Arguments", sort_key=0),
+    group_parameters=Group("Options", sort_key=1),
+    default_parameter=Parameter(negative=()),
+    # What fails is told by `main`, in one way for all commands.
+    suppress_keyboard_interrupt=False,
+    error_formatter=tell_misuse,
+    error_console=Console(stderr=True, soft_wrap=True, highlight=False),
+    result_action="return_value",
+)
+app.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]  # its keywords are open
+    help="Install completion for your shell (bash, zsh, fish, powershell)."
+)
+
+app.command(
+    "hephaestus_stream.cli.demo:demo",
+    name="demo",
+    group=_TRY,
+    help="""See it work: a real Kafka, a real worker, the example workflows, in under a minute.
+
+Everything lives in a temporary folder and is gone afterwards; Ctrl-C at any moment leaves nothing running.
+It needs Java 17 and the extra `local`.
+""",
+)
+app.command(
+    "hephaestus_stream.cli.dev:dev",
+    name="dev",
+    group=_TRY,
+    help="""Run a module's workflows on a local Kafka, with logs, until Ctrl-C.
+
+```sh
+hephaestus dev workflows
+```
+
+The broker keeps its data in `.hephaestus/kafka`; the other commands find it there by themselves.
+""",
+)
+app.command(
+    "hephaestus_stream.cli.worker:worker",
+    name="worker",
+    group=_RUN,
+    help="""Run a module's workflows on the Kafka of your settings, until it is told to stop.
+
+```sh
+hephaestus worker workflows --bootstrap kafka-1:9092
+hephaestus worker workflows -X security.protocol=SSL --log-level debug
+```
+
+SIGTERM or Ctrl-C stop it in order, with code 0; a second Ctrl-C exits at once.
+""",
+)
+app.command(
+    "hephaestus_stream.cli.commands:start",
+    name="start",
+    group=_TALK,
+    help="""Start a run of a workflow and wait until the engine has recorded it, or until it has ended.
+
+```sh
+hephaestus start workflows.order:OrderFlow abc123 --input '{"sku": "chair", "quantity": 2, "customer": "ada"}'
+hephaestus start OrderFlow orderid::abc123 --input @order.json --wait
+```
+""",
+)
+app.command(
+    "hephaestus_stream.cli.commands:resume",
+    name="resume",
+    group=_TALK,
+    help="""Send an event to a run that waits for it, or will.
+
+```sh
+hephaestus resume workflows.order:OrderFlow abc123 review.received --payload '{"stars": 5}'
+```
+""",
+)
+app.command(
+    "hephaestus_stream.cli.commands:cancel",
+    name="cancel",
+    group=_TALK,
+    help="""End a run as cancelled.
+
+```sh
+hephaestus cancel OrderFlow orderid::abc123 --reason 'customer asked'
+```
+""",
+)
+app.command(
+    "hephaestus_stream.cli.replay:replay",
+    name="replay",
+    group=_TALK,
+    help="""Replay an event log of real cases: one start per case, one event per later row, in the file's order.
+
+```sh
+hephaestus replay workflows.permit receipt.csv.gz
+```
+
+It waits for all answers and tells what came of them; the same file again has no further effect.
+""",
+)
+app.command(
+    "hephaestus_stream.cli.check:check",
+    name="check",
+    group=_LOOK,
+    help="""Find everything that is wrong with a module's workflows, as a compiler does; code 1 if anything is.
+
+```sh
+hephaestus check workflows
+```
+""",
+)
+app.command(
+    "hephaestus_stream.cli.graph:graph",
+    name="graph",
+    group=_LOOK,
+    help="""Draw a workflow, in the terminal or as Mermaid.
+
+```sh
+hephaestus graph workflows.order:OrderFlow
+hephaestus graph workflows.order:OrderFlow --format mermaid > order.mmd
+```
+""",
+)
+
+topics = App(name="topics", group=_KAFKA, help="Create or check the topics of a namespace.")
+topics.command(
+    "hephaestus_stream.cli.topics:create",
+    name="create",
+    help="""Create the topics that are missing, and leave the others as they are.
+
+```sh
+hephaestus topics create --partitions 12 --replication-factor 3
+```
+""",
+)
+topics.command(
+    "hephaestus_stream.cli.topics:check",
+    name="check",
+    help="""Compare the topics with what the engine needs; code 1 if anything differs.
+
+```sh
+hephaestus topics check --namespace orders
+```
+""",
+)
+app.command(topics)
+
+kafka = App(name="kafka", group=_KAFKA, help="Run a local Kafka, without Docker.")
+kafka.command(
+    "hephaestus_stream.cli.kafka:up",
+    name="up",
+    help="""Start the local Kafka of this folder; it runs on until `hephaestus kafka down`.
+
+```sh
+hephaestus kafka up --port 9092
+```
+""",
+)
+kafka.command("hephaestus_stream.cli.kafka:down", name="down", help="Stop the local Kafka and keep its data.")
+kafka.command(
+    "hephaestus_stream.cli.kafka:status",
+    name="status",
+    help="Tell whether the local Kafka runs; code 1 if it does not.",
+)
+app.command(kafka)
+
+app.meta.group_parameters = _GENERAL
+app.meta.suppress_keyboard_interrupt = False
+
+
+@app.meta.default
+def launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    debug: Annotated[
+        bool, Parameter(env_var="HEPHAESTUS_DEBUG", help="Show the whole traceback of a failure.", show_default=False)
+    ] = False,
+) -> int:
+    """Runs a command; what it returns is the exit code."""
+    # A command that sets up no log has none: Python would print every warning of a library.
+    logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        code: object = app(tokens)
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exception(error)
+        raise
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Runs the command line of this process and ends it; a failure becomes one line and an exit code."""
+    try:
+        code = app.meta()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - nobody above this could do better
+        code = exit_code_of(error)
+    sys.exit(code)

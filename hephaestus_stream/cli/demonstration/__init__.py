@@ -1,0 +1,1 @@
+"""What `hephaestus demo` plays, and how it looks."""

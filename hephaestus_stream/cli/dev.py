@@ -1,0 +1,77 @@
+"""`hephaestus dev`: a local Kafka and a worker, for the time of a session."""
+
+# ruff: noqa: D417 - the options that several commands share say themselves what they are
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from hephaestus_stream.cli.local import FOLDER
+from hephaestus_stream.cli.logs import set_up_logging
+from hephaestus_stream.cli.modules import AnyWorkflow, load_workflows
+from hephaestus_stream.cli.options import WORKER_DEFAULTS, KafkaOptions, WorkerOptions
+from hephaestus_stream.cli.serve import nothing, serve
+from hephaestus_stream.local_kafka import LocalKafka
+
+_SHOWN: Final = ("hephaestus start ", "hephaestus resume ", "hephaestus replay ")
+
+
+def dev(module: str, /, *, namespace: str | None = None, options: WorkerOptions = WORKER_DEFAULTS) -> None:
+    """Runs a module's workflows on a local Kafka.
+
+    A Kafka that ran before keeps running; else it ends with the worker.
+
+    Args:
+        module: A module, or a package with all its modules, as Python imports it: `workflows`.
+        namespace: The prefix of all topics.
+    """
+    workflows = load_workflows(module)
+    kafka = LocalKafka(FOLDER)
+    ran_before = kafka.status() is not None
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    with ExitStack() as cleanup:
+        if not ran_before:
+            cleanup.callback(_stop, kafka)
+        with console.status("Kafka") as status:
+            broker = LocalKafka(FOLDER, on_progress=lambda stage: status.update(f"Kafka: {stage}")).up()
+        settings = KafkaOptions(bootstrap=broker.bootstrap, namespace=namespace).settings(**options.given())
+        set_up_logging(settings.log_level)
+        serve(
+            workflows,
+            settings,
+            on_ready=lambda: console.print(invitation(workflows, broker.bootstrap)),
+            on_hard_exit=nothing if ran_before else partial(kafka.down, patience=timedelta()),
+        )
+
+
+def _stop(kafka: LocalKafka) -> None:
+    try:
+        kafka.down()
+    except KeyboardInterrupt:
+        kafka.down(patience=timedelta())
+        raise
+
+
+def invitation(workflows: Sequence[AnyWorkflow], bootstrap: str) -> Text:
+    """What to type into another terminal: the commands that the modules' docstrings show."""
+    text = Text.assemble("\nKafka listens on ", (bootstrap, "cyan"), ". In another terminal, in this folder, try\n\n")
+    for command in dict.fromkeys(_commands(workflows)):
+        text.append(f"    {command}\n", "cyan")
+    return text.append("\nCtrl-C ends it.\n")
+
+
+def _commands(workflows: Sequence[AnyWorkflow]) -> Iterator[str]:
+    for workflow in workflows:
+        doc = inspect.getdoc(sys.modules[workflow.__module__]) or ""
+        lines = [line.strip() for line in doc.splitlines()]
+        shown = [line for line in lines if line.startswith(_SHOWN) and workflow.__module__ in line]
+        yield from shown or [f"hephaestus start {workflow.__module__}:{workflow.__name__} ID --input '{{}}'"]

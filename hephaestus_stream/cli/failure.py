@@ -1,0 +1,79 @@
+"""How a command fails: one line that says what, where and the way out, and an exit code that says which kind."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import IntEnum
+from typing import Final
+
+from cyclopts import CycloptsError
+from rich.console import Console
+from rich.text import Text
+
+from hephaestus_stream.errors import (
+    BrokerUnreachableError,
+    CommandError,
+    CommandRefusedError,
+    HephaestusError,
+    InvalidKeyError,
+    NoAnswerError,
+    SettingsError,
+    UsageError,
+)
+
+
+class ExitCode(IntEnum):
+    """What the code of an ended process says; 0 is success."""
+
+    FAILED = 1
+    USAGE = 2
+    REFUSED = 3
+    UNREACHABLE = 4
+    NO_ANSWER = 5
+    INTERRUPTED = 130
+
+
+EXIT_CODES_HELP: Final = (
+    "Exit codes: **0** done, **1** failed, **2** wrong usage or settings, **3** refused by the engine, "
+    "**4** no broker reachable, **5** no answer in time, **130** Ctrl-C."
+)
+
+_CODES: Final[tuple[tuple[type[HephaestusError], ExitCode], ...]] = (
+    (UsageError, ExitCode.USAGE),
+    (SettingsError, ExitCode.USAGE),
+    (InvalidKeyError, ExitCode.USAGE),
+    (CommandRefusedError, ExitCode.REFUSED),
+    (CommandError, ExitCode.REFUSED),
+    (BrokerUnreachableError, ExitCode.UNREACHABLE),
+    (NoAnswerError, ExitCode.NO_ANSWER),
+)
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """Tells the user of a failure, and the code to exit with."""
+    match error:
+        case KeyboardInterrupt():
+            tell("interrupted", style="yellow")
+            return ExitCode.INTERRUPTED
+        case BrokenPipeError():
+            # `hephaestus graph … | head`: the reader has what it wanted. Python would complain at its exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.FAILED
+        case HephaestusError():
+            tell(str(error))
+            return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
+        case _:
+            tell(f"unexpected {type(error).__name__}: {error} (the same command with --debug shows where)")
+            return ExitCode.FAILED
+
+
+def tell(message: str, *, style: str = "bold red") -> None:
+    """Writes a line to standard error, as it is: it may hold brackets, and a pipe's reader wants no line breaks."""
+    label = "error: " if style == "bold red" else ""
+    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(label, style) + Text(message))
+
+
+def tell_misuse(error: CycloptsError) -> Text:
+    """What cyclopts says of wrong arguments, in the same form as every other failure."""
+    return Text("error: ", "bold red") + Text(f"{error} Try --help.")

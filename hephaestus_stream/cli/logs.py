@@ -1,0 +1,46 @@
+"""Where a worker's log lines go: coloured to a terminal, plain to everything else."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Final
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+# They tell of every rebalance and request; the worker tells itself what matters of it.
+_TALKATIVE: Final = ("aiokafka", "asyncio", "faust", "kafka", "mode")
+
+# A broker that has just started answers so until its coordinators are there; the clients try again by themselves.
+_PASSING: Final = (
+    "Group Coordinator Request failed: [Error 15]",
+    "Marking the coordinator dead",
+    "Coordinator load in progress: retrying",
+)
+
+
+def set_up_logging(level: str) -> None:
+    """Sends the log of this process to standard error, the lines of other libraries only where they warn.
+
+    With `DEBUG` everything is shown.
+    """
+    if sys.stderr.isatty():
+        console = Console(stderr=True, soft_wrap=True)
+        handler: logging.Handler = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    if level != "DEBUG":
+        handler.addFilter(_is_news)
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    message = record.getMessage()
+    # Faust marks the lines about its own services so, whatever logger it was given.
+    is_of_faust = message.startswith("[^") and record.levelno < logging.WARNING
+    return not is_of_faust and not any(words in message for words in _PASSING)

@@ -1,0 +1,84 @@
+"""Options that several commands have; what is not given stays with the environment, the file, or the default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from hephaestus_stream.cli.local import running_local_kafka
+from hephaestus_stream.errors import UsageError
+from hephaestus_stream.settings import Settings, load_settings
+
+_KAFKA = Group("Kafka", sort_key=10)
+_WORKER = Group("Worker", sort_key=9)
+
+
+@Parameter(name="*", group=_KAFKA)
+@dataclass(frozen=True, kw_only=True)
+class KafkaOptions:
+    """How a command reaches the engine."""
+
+    bootstrap: Annotated[
+        str | None, Parameter(alias="-b", help="`host:port` of Kafka, several with commas. Env: HEPHAESTUS_BOOTSTRAP.")
+    ] = None
+    namespace: Annotated[
+        str | None, Parameter(alias="-n", help="The prefix of all topics. Env: HEPHAESTUS_NAMESPACE.")
+    ] = None
+    kafka: Annotated[
+        tuple[str, ...],
+        Parameter(name=("--kafka", "-X"), show_default=False, help="A raw option, as `-X security.protocol=SSL`."),
+    ] = ()
+
+    def settings(self, **more: object) -> Settings:
+        """The settings with what was given here; those that are None count as not given.
+
+        Without any address, the local Kafka of this folder is the one that is meant, if it runs.
+
+        Raises:
+            SettingsError: A setting is unknown or has a bad value.
+            UsageError: A raw option is not of the form `name=value`.
+        """
+        given = {"bootstrap": self.bootstrap, "namespace": self.namespace, "kafka": self._raw_options(), **more}
+        known = {name: value for name, value in given.items() if value is not None}
+        settings = load_settings(**known)
+        if "bootstrap" not in settings.model_fields_set:
+            local = running_local_kafka()
+            if local is not None:
+                return load_settings(**known, bootstrap=local.bootstrap)
+        return settings
+
+    def _raw_options(self) -> dict[str, str] | None:
+        for option in self.kafka:
+            name, separator, _ = option.partition("=")
+            if not name or not separator:
+                raise UsageError(f"'-X {option}' is no option: write -X name=value, as -X security.protocol=SSL")
+        return {name: value for name, _, value in (option.partition("=") for option in self.kafka)} or None
+
+
+@Parameter(name="*", group=_WORKER)
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """How much a worker does, and what it tells."""
+
+    concurrency: Annotated[int | None, Parameter(help="Async steps at once.")] = None
+    threads: Annotated[int | None, Parameter(help="Blocking steps at once.")] = None
+    data: Annotated[Path | None, Parameter(help="The folder of its databases; they can be rebuilt from Kafka.")] = None
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None, Parameter(help="From which level on it logs.")
+    ] = None
+
+    def given(self) -> dict[str, object]:
+        """What was given, for `KafkaOptions.settings`."""
+        return {
+            "concurrency": self.concurrency,
+            "threads": self.threads,
+            "data": self.data,
+            "log_level": self.log_level,
+        }
+
+
+KAFKA_DEFAULTS = KafkaOptions()
+WORKER_DEFAULTS = WorkerOptions()

@@ -1,0 +1,23 @@
+"""What a command prints when all went well: for people, or as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Literal, TypeAlias
+
+from cyclopts import Parameter
+from rich.console import Console, RenderableType
+
+OutputFormat: TypeAlias = Literal["text", "json"]
+
+Output: TypeAlias = Annotated[OutputFormat, Parameter(alias="-o", help="For people, or for programs.")]
+"""The option `--output` of a command."""
+
+
+def show(text: RenderableType, *, document: object, output: OutputFormat) -> None:
+    """Prints a result in the form that was asked for; JSON is one document."""
+    if output == "json":
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    else:
+        Console(highlight=False, soft_wrap=True).print(text)

@@ -1,0 +1,92 @@
+"""Runs a worker in this process until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from hephaestus_stream.cli.modules import AnyWorkflow
+from hephaestus_stream.runtime.worker import run_worker
+from hephaestus_stream.settings import Settings
+
+_logger: Final = logging.getLogger(__name__)
+
+_SIGNALLED: Final = 128
+
+
+def nothing() -> None:
+    """What is to be done at a hard exit, where nothing is."""
+
+
+def serve(
+    workflows: Sequence[AnyWorkflow],
+    settings: Settings,
+    *,
+    on_ready: Callable[[], object] = nothing,
+    on_hard_exit: Callable[[], object] = nothing,
+    ends_with_input: bool = False,
+) -> None:
+    """Works until SIGINT or SIGTERM, then stops in order and returns; the second signal ends the process at once.
+
+    Args:
+        workflows: What the worker runs.
+        settings: Where and how.
+        on_ready: Called once, when the worker owns partitions for the first time.
+        on_hard_exit: Called before the second signal ends the process.
+        ends_with_input: End at once when standard input does, that is with the process that holds its other end.
+    """
+    asyncio.run(_serve(workflows, settings, on_ready, on_hard_exit, ends_with_input=ends_with_input))
+
+
+async def _serve(
+    workflows: Sequence[AnyWorkflow],
+    settings: Settings,
+    on_ready: Callable[[], object],
+    on_hard_exit: Callable[[], object],
+    *,
+    ends_with_input: bool,
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, partial(_stop, stop, number, on_hard_exit))
+    if ends_with_input:
+        loop.add_reader(sys.stdin.fileno(), _exit_at_end)
+    names = ", ".join(f"{workflow.definition.name} {workflow.definition.version}" for workflow in workflows)
+    _logger.info("worker of the namespace '%s' at %s with %s", settings.namespace, settings.bootstrap, names)
+    await run_worker(workflows, settings, stop=stop, on_ready=_Readiness(on_ready))
+    _logger.info("stopped in order")
+
+
+def _stop(stop: asyncio.Event, number: signal.Signals, on_hard_exit: Callable[[], object]) -> None:
+    if stop.is_set():
+        on_hard_exit()
+        # Threads and databases may be in the middle of anything; the next worker replays what was not committed.
+        os._exit(_SIGNALLED + number)
+    _logger.info("%s: stopping in order; once more exits at once", number.name)
+    stop.set()
+
+
+def _exit_at_end() -> None:
+    if not os.read(sys.stdin.fileno(), 1024):
+        # Whoever started this worker is gone, its Kafka too perhaps: there is nobody to stop in order for.
+        os._exit(1)
+
+
+class _Readiness:
+    """Tells of each assignment in the log, and of the first one to whoever waits for it."""
+
+    def __init__(self, on_first: Callable[[], object]) -> None:
+        self._on_first: Callable[[], object] | None = on_first
+
+    def __call__(self, partitions: Sequence[int]) -> None:
+        _logger.info("ready; this worker owns the partitions %s", ", ".join(map(str, partitions)) or "none")
+        if partitions and self._on_first is not None:
+            self._on_first()
+            self._on_first = None

@@ -1,0 +1,103 @@
+"""Whom a command is for: `module:Class` with the raw id, or a stored name with the full key."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from pydantic import TypeAdapter, ValidationError
+
+from hephaestus_stream.cli.modules import load_workflow
+from hephaestus_stream.cli.payload import Payload
+from hephaestus_stream.core.definition import Definition
+from hephaestus_stream.errors import CommandError, UsageError
+from hephaestus_stream.wire.key import SEPARATOR, full_key, split_key
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The addressee of a command.
+
+    Attributes:
+        workflow: The stored name.
+        key: The full key.
+        definition: The class's definition, where the user named a class; with it mistakes show before they are sent.
+    """
+
+    workflow: str
+    key: str
+    definition: Definition | None
+
+    def check_input(self, payload: Payload) -> None:
+        """Refuses an input that the workflow's model would refuse.
+
+        Raises:
+            CommandError: It does not fit.
+        """
+        if self.definition is not None:
+            _check(self.definition.input_adapter, payload, of=f"the input of {self.workflow}")
+
+    def check_event(self, node: str | None, event: str, payload: Payload) -> None:
+        """Refuses an event that the workflow does not have, or a payload that its model would refuse.
+
+        Raises:
+            UsageError: There is no such node, or no such event that outsiders may send.
+            CommandError: The payload does not fit.
+        """
+        if self.definition is None:
+            return
+        external = _external_events(self.definition)
+        name = event if node is None else f"{node}.{event}"
+        known = {full for full in external if name in {full, full.partition(".")[2]}}
+        if not known:
+            near = get_close_matches(name, external, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(external) or 'none'}"
+            raise UsageError(f"{self.workflow} has no event '{name}' that can be sent; {hint}")
+        if len(known) > 1:
+            raise UsageError(
+                f"several nodes of {self.workflow} have '{event}'; write one of {', '.join(sorted(known))}"
+            )
+        adapter = external[known.pop()]
+        if adapter is not None:
+            _check(adapter, payload, of=name)
+
+
+def find_target(workflow: str, id: str) -> Target:  # noqa: A002 - the wire's own word
+    """The addressee that two arguments name.
+
+    Raises:
+        WorkflowNotFoundError: There is no such class.
+        InvalidKeyError: The id cannot be part of a key, or the key is none.
+        UsageError: The key of a stored name has no prefix.
+    """
+    if ":" in workflow:
+        definition = load_workflow(workflow).definition
+        return Target(definition.name, full_key(definition.key, id), definition)
+    if SEPARATOR not in id:
+        raise UsageError(
+            f"'{workflow}' is a stored name, so the id must be the full key, as orderid{SEPARATOR}{id}; "
+            f"or name the class, as module:{workflow} {id}"
+        )
+    split_key(id)
+    return Target(workflow, id, None)
+
+
+def _external_events(definition: Definition) -> dict[str, TypeAdapter[object] | None]:
+    return {
+        f"{node}.{name}": event.adapter
+        for node, events in definition.events.items()
+        for name, event in events.items()
+        if event.external
+    }
+
+
+def _check(adapter: TypeAdapter[object], payload: Payload, *, of: str) -> None:
+    try:
+        # As the worker reads it: from JSON, where a date is a text.
+        adapter.validate_json(json.dumps(payload))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, detail['loc'])) or 'it'}: {detail['msg']}" for detail in error.errors()
+        )
+        raise CommandError(f"{of} does not fit: {problems}", reason="invalid_payload") from None

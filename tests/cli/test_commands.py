@@ -1,0 +1,59 @@
+"""`hephaestus start`, `resume` and `cancel`: what they refuse before anything is sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from hephaestus_stream.local_kafka.ports import free_port
+from tests.cli.command_line import CommandLine
+
+START = ("start", "flows:GreetingFlow", "ada")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "hint"),
+    [
+        ((*START, "--input", "{name}"), 2, "--input is no JSON: Expecting property name"),
+        ((*START, "--input", '{"name": NaN}'), 2, "NaN is no number of JSON"),
+        ((*START, "--input", "@guest.json"), 2, "guest.json cannot be read (No such file or directory)"),
+        ((*START, "--input", '{"nme": "ada"}'), 3, "the input of GreetingFlow does not fit: name: Field required"),
+        (("start", "flows:GreetingFlow", "a::b", "-i", "{}"), 2, "the id 'a::b' contains '::'"),
+        (("start", "GreetingFlow", "ada", "-i", "{}"), 2, "the id must be the full key, as orderid::ada"),
+        (("start", "GreetingFlow", "1::ada", "-i", "{}"), 2, "the key prefix '1' is no name"),
+        ((*START, "-i", '{"name": "ada"}', "-X", "ssl"), 2, "write -X name=value"),
+        ((*START, "-i", '{"name": "ada"}', "-b", "nowhere"), 2, "'nowhere' is no address"),
+        (("resume", "flows:GreetingFlow", "ada", "repl.received"), 2, "did you mean 'reply.received'?"),
+        (("resume", "flows:GreetingFlow", "ada", "greet.greeted"), 2, "no event 'greet.greeted' that can be sent"),
+        (("resume", "flows:GreetingFlow", "ada", "received", "-p", "{}"), 3, "received does not fit: name"),
+    ],
+)
+def test_a_mistake_is_told_with_the_way_out(
+    hephaestus: CommandLine, arguments: tuple[str, ...], code: int, hint: str
+) -> None:
+    said = hephaestus(*arguments)
+    assert hint in said.err
+    assert (said.code, said.out) == (code, "")
+
+
+def test_wrong_json_is_shown_with_a_mark_under_the_place(hephaestus: CommandLine) -> None:
+    said = hephaestus(*START, "--input", "-", text='{\n  "name" "ada"\n}')
+    assert said.code == 2
+    assert said.err.splitlines() == [
+        "error: standard input is no JSON: Expecting ':' delimiter: line 2 column 10 (char 11)",
+        '      "name" "ada"',
+        "             ^",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("worker", "flows"), (*START, "--input", '{"name": "ada"}'), ("topics", "check")]
+)
+def test_without_a_broker_one_line_names_the_address_and_the_way_out(
+    hephaestus: CommandLine, arguments: tuple[str, ...]
+) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    said = hephaestus(*arguments, "--bootstrap", address, within=10)
+    assert said.code == 4
+    assert said.err.startswith(f"error: no Kafka broker answers at {address}: ")
+    assert "hephaestus kafka up" in said.err
+    assert len(said.err.splitlines()) == 1
