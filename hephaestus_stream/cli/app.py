@@ -173,6 +173,22 @@ hephaestus topics check --namespace orders
 )
 app.command(topics)
 
+positions = App(name="positions", group=_KAFKA, help="Mend the positions of closed partitions.")
+positions.command(
+    "hephaestus_stream.cli.positions:reset",
+    name="reset",
+    help="""Set positions that do not fit their topic to the nearest offset that it has.
+
+A worker keeps a partition closed when commands were deleted before it read them, or when the topic was made anew; its
+log names the range. This accepts the loss; restart the workers after it.
+
+```sh
+hephaestus positions reset --accept-loss --partition 3
+```
+""",
+)
+app.command(positions)
+
 kafka = App(name="kafka", group=_KAFKA, help="Run a local Kafka, without Docker.")
 kafka.command(
     "hephaestus_stream.cli.kafka:up",

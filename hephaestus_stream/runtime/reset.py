@@ -1,0 +1,103 @@
+"""Sets the position of a closed partition anew, after somebody accepted what is lost by it."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rocksdict import Cache
+
+from hephaestus_stream.errors import ShardClosedError
+from hephaestus_stream.runtime.changelog import replay
+from hephaestus_stream.runtime.commands_log import CommandsLog
+from hephaestus_stream.runtime.position import POSITION_KEY, Position, decode_position, encode_position
+from hephaestus_stream.runtime.store import Store
+from hephaestus_stream.runtime.topics import check_topics, describe_changelog, topic_ids
+from hephaestus_stream.runtime.transaction import TransactionalProducer
+from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.record import OutputRecord
+from hephaestus_stream.wire.topics import Topics
+
+_CACHE_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """What became of one partition's position.
+
+    Attributes:
+        partition: The partition.
+        before: Its position until now, or None where there was none, or none that can be read.
+        after: Its position from now on.
+    """
+
+    partition: int
+    before: int | None
+    after: int
+
+
+def reset_positions(connection: Connection, *, partitions: Sequence[int] = ()) -> list[Reset]:
+    """Sets positions to the nearest offset that their topic has; those that fit it stay as they are.
+
+    The former owner is fenced by it, so a worker that still runs on such a partition exits.
+
+    Args:
+        connection: Cluster and namespace.
+        partitions: Which; all of them unless given.
+
+    Raises:
+        BrokerUnreachableError: No broker answers.
+        TopicMismatchError: The topics are missing.
+    """
+    count = check_topics(connection)
+    topics = Topics(connection.namespace)
+    log = CommandsLog(connection, topic=topics.commands, topic_id=topic_ids(connection)[topics.commands])
+    try:
+        resets = [_reset(connection, log, each) for each in partitions or range(count)]
+    finally:
+        log.close()
+    return [reset for reset in resets if reset is not None]
+
+
+def _reset(connection: Connection, log: CommandsLog, partition: int) -> Reset | None:
+    stop = threading.Event()
+    producer = TransactionalProducer(connection, partition=partition, stop=stop)
+    try:
+        producer.open()
+        found = _position(connection, partition, stop=stop)
+        start, end = log.range(partition, stop=stop)
+        same_topic = found is not None and found.commands_topic_id == log.topic_id
+        after = min(max(found.commands_offset, start), end) if found is not None and same_topic else start
+        if found is not None and same_topic and after == found.commands_offset:
+            return None
+        position = Position(commands_offset=after, commands_topic_id=log.topic_id, closed_cleanly=True)
+        producer.commit([OutputRecord(Topics(connection.namespace).state, POSITION_KEY, encode_position(position))])
+    finally:
+        stop.set()
+        producer.close()
+    return Reset(partition, None if found is None else found.commands_offset, after)
+
+
+def _position(connection: Connection, partition: int, *, stop: threading.Event) -> Position | None:
+    """The position that the changelog holds."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder), cache=Cache(_CACHE_BYTES))
+        try:
+            replay(
+                connection,
+                describe_changelog(connection),
+                partition=partition,
+                store=store,
+                stop=stop,
+                on_progress=lambda *_: None,
+            )
+            encoded = store.get(POSITION_KEY)
+        finally:
+            store.close()
+    try:
+        return None if encoded is None else decode_position(encoded)
+    except ShardClosedError:
+        return None

@@ -1,0 +1,73 @@
+"""A partition that stays closed can be opened again by somebody who accepts the loss."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import Any, cast
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from hephaestus_stream.errors import ShardClosedError
+from hephaestus_stream.runtime.commands_log import CommandsLog
+from hephaestus_stream.runtime.position import POSITION_KEY, Position, check_position, encode_position
+from hephaestus_stream.runtime.reset import Reset, reset_positions
+from hephaestus_stream.runtime.topics import create_topics, topic_ids
+from hephaestus_stream.runtime.transaction import TransactionalProducer
+from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.record import OutputRecord
+from hephaestus_stream.wire.topics import Topics
+
+
+def commit_position(connection: Connection, position: Position) -> None:
+    producer = TransactionalProducer(connection, partition=0, stop=threading.Event())
+    producer.open()
+    producer.commit([OutputRecord(Topics(connection.namespace).state, POSITION_KEY, encode_position(position))])
+    producer.close()
+
+
+def delete_below(connection: Connection, topic: str, *, offset: int) -> None:
+    admin = AdminClient(connection.librdkafka())  # its futures end only while it is there
+    place = TopicPartition(topic, 0, offset)
+    deleted = cast("dict[TopicPartition, Future[object]]", cast("Any", admin).delete_records([place]))
+    assert [future.exception(10) for future in deleted.values()] == [None]
+
+
+def test_a_position_below_the_log_is_set_to_its_start_and_one_that_fits_stays(connection: Connection) -> None:
+    topics = Topics(connection.namespace)
+    create_topics(connection, partitions=2, replication_factor=1)
+    topic_id = topic_ids(connection)[topics.commands]
+    producer = Producer(connection.librdkafka())
+    for number in range(5):
+        producer.produce(topics.commands, str(number), partition=0)
+    producer.flush(10)
+    commit_position(connection, Position(commands_offset=1, commands_topic_id=topic_id, closed_cleanly=True))
+    assert reset_positions(connection, partitions=[0]) == []
+
+    delete_below(connection, topics.commands, offset=3)
+
+    log = CommandsLog(connection, topic=topics.commands, topic_id=topic_id)
+    start, end = log.range(0, stop=threading.Event())
+    log.close()
+    with pytest.raises(ShardClosedError, match="positions reset --accept-loss"):
+        check_position(
+            Position(commands_offset=1, commands_topic_id=topic_id, closed_cleanly=True),
+            topic=topics.commands,
+            partition=0,
+            topic_id=topic_id,
+            log_start=start,
+            log_end=end,
+            group_offset_exists=True,
+            state_is_empty=False,
+        )
+    assert reset_positions(connection, partitions=[0]) == [Reset(0, before=1, after=3)]
+    assert reset_positions(connection, partitions=[0]) == []
+
+
+def test_a_position_in_a_topic_that_was_made_anew_begins_at_its_start(connection: Connection) -> None:
+    create_topics(connection, partitions=1, replication_factor=1)
+    commit_position(connection, Position(commands_offset=70, commands_topic_id="another", closed_cleanly=False))
+
+    assert reset_positions(connection) == [Reset(0, before=70, after=0)]
