@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_imports_run_downward_without_circles_and_the_core_knows_no_io() -> None:
-    command = [Path(sys.executable).with_name("lint-imports"), "--config", ROOT / "pyproject.toml"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--config", str(ROOT / "pyproject.toml")]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert found.returncode == 0, found.stdout

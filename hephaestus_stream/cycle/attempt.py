@@ -9,8 +9,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
-from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
 
 from hephaestus_stream.core.context import Context, StepResult, StepResults
 from hephaestus_stream.core.definition import Definition
@@ -72,8 +70,8 @@ class Attempt:
                 case _:
                     what = f"execute returned a {type(outcome).__name__}; return an event or a Suspend"
                     return self._bad_outcome(what)
-        except (StepDefinitionError, ValidationError, PydanticSerializationError, TypeError, ValueError) as error:
-            return self._bad_outcome(str(error))
+        except Exception as error:  # noqa: BLE001 - a model's own validators may raise anything
+            return self._bad_outcome(_message(error))
 
     def failed(self, error: BaseException, *, jitter: float) -> StepFailed:
         """What the engine is told of an exception."""
@@ -129,8 +127,8 @@ def context_of(
 
 def describe(error: BaseException) -> Error:
     """An exception as the history keeps it."""
-    text = "".join(traceback.format_exception(error))
-    return Error(type(error).__name__, _clip(str(error)), text[-_MAX_TRACEBACK:])
+    text = _encodable("".join(traceback.format_exception(error)))
+    return Error(type(error).__name__, _clip(_message(error)), text[-_MAX_TRACEBACK:])
 
 
 def _read_result(definition: Definition, state: State, node: str) -> StepResult:
@@ -148,7 +146,18 @@ def _read_result(definition: Definition, state: State, node: str) -> StepResult:
     )
 
 
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an exception's own code may raise anything, too
+        return f"a {type(error).__name__} that cannot be shown"
+
+
+def _encodable(text: str) -> str:
+    # Half a surrogate pair in a text must not keep the history from being written.
+    return text.encode(errors="backslashreplace").decode()
+
+
 def _clip(text: str) -> str:
-    # Half a surrogate pair in a message must not keep the history from being written.
-    text = text.encode(errors="backslashreplace").decode()
+    text = _encodable(text)
     return text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…"

@@ -49,6 +49,7 @@ class Batch:
         folded: Attempts that began and ended within the cycle.
         to_start: Attempts that begin only after the commit.
         stops: Attempts that are no longer wanted.
+        more_expired: Whether more is to be deleted than one cycle does.
         held_timers: Whether due timers were left because the worker lacks their workflow.
     """
 
@@ -62,6 +63,7 @@ class Batch:
     folded: list[AttemptId] = field(default_factory=list[AttemptId])
     to_start: list[Attempt] = field(default_factory=list[Attempt])
     stops: list[AttemptId] = field(default_factory=list[AttemptId])
+    more_expired: bool = False
     held_timers: bool = False
 
     def changelog(self) -> list[Change]:

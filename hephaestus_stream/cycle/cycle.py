@@ -83,9 +83,13 @@ class _Cycle:
 
     def finish(self) -> Batch:
         """The batch, when all is taken."""
-        self._execution.tables.expire(self._execution.now, limit=_EXPIRED_PER_CYCLE)
-        self._execution.batch.changes = self._execution.tables.changes()
-        return self._execution.batch
+        tables, batch = self._execution.tables, self._execution.batch
+        batch.more_expired = tables.expire(self._execution.now, limit=_EXPIRED_PER_CYCLE) == _EXPIRED_PER_CYCLE
+        batch.changes = tables.changes()
+        # A run that ended in this cycle needs none of its attempts.
+        stopped = set(batch.stops)
+        batch.to_start = [attempt for attempt in batch.to_start if attempt.id not in stopped]
+        return batch
 
     def _take(self, taken: _Taken) -> None:
         match taken:
@@ -123,7 +127,7 @@ class _Cycle:
             if node.status == "running"
         ]
         alive = [attempt for attempt in attempts if self._runner.is_running(attempt.id)]
-        execution.to_run += alive
+        execution.to_run.update({attempt.id: attempt for attempt in alive})
         if len(alive) < len(attempts):
             self._transit(key, run, Recovered(worker_lost, tuple(attempt.id.node for attempt in alive)))
 
@@ -148,10 +152,10 @@ class _Cycle:
         """Executes the attempts that were asked for; those that end at once go on within this cycle."""
         execution = self._execution
         if not self._fold_in:
-            execution.batch.to_start += execution.to_run
+            execution.batch.to_start += execution.to_run.values()
             execution.to_run.clear()
         while execution.to_run:
-            started = [(attempt, self._runner.start(attempt)) for attempt in execution.to_run]
+            started = [(attempt, self._runner.start(attempt)) for attempt in execution.to_run.values()]
             execution.to_run.clear()
             # Each runs in a task of its own; a step that does not wait has ended when we are back.
             await asyncio.sleep(0)

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from contextvars import copy_context
 from typing import Any
 
@@ -28,12 +29,12 @@ async def execute(attempt: Attempt, *, executor: Executor | None, jitter: Callab
     step = attempt.definition.nodes[attempt.id.node]
     if not is_step(step):
         raise EngineError(f"{attempt.id.node} is no step")
-    clock = asyncio.timeout(None if step.timeout is None else step.timeout.total_seconds())
+    clock = None if step.timeout is None else asyncio.timeout(step.timeout.total_seconds())
     try:
-        async with clock:
+        async with clock or nullcontext():
             outcome = await _call(step, attempt, executor)
     except TimeoutError as error:
-        if not clock.expired():  # the step's own doing
+        if clock is None or not clock.expired():  # the step's own doing
             return attempt.failed(error, jitter=jitter())
         late = StepTimeoutError(f"{attempt.id.node} took longer than its timeout of {step.timeout}")
         return attempt.failed(late, jitter=jitter())
@@ -41,7 +42,7 @@ async def execute(attempt: Attempt, *, executor: Executor | None, jitter: Callab
         if _is_stopped():
             raise
         return attempt.failed(error, jitter=jitter())  # the step's own doing
-    except Exception as error:  # noqa: BLE001 - a step may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a step may raise anything, and must not end the worker
         return attempt.failed(error, jitter=jitter())
     return attempt.ended(outcome)
 
@@ -50,11 +51,17 @@ async def _call(step: Step[Any, Any], attempt: Attempt, executor: Executor | Non
     if not step.is_blocking():
         returned: object = step.execute(attempt.instance, step.config, attempt.context)
         return await returned if inspect.isawaitable(returned) else returned
-    variables = copy_context()
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(
-        executor, lambda: variables.run(step.execute, attempt.instance, step.config, attempt.context)
-    )
+    variables = copy_context()
+    return await loop.run_in_executor(executor, lambda: variables.run(_call_in_thread, step, attempt))
+
+
+def _call_in_thread(step: Step[Any, Any], attempt: Attempt) -> object:
+    try:
+        return step.execute(attempt.instance, step.config, attempt.context)
+    except StopIteration as error:
+        # A future cannot carry it: whoever awaits it would wait for ever.
+        raise RuntimeError(f"{attempt.id.node} raised StopIteration") from error
 
 
 def _is_stopped() -> bool:

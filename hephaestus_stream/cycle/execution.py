@@ -62,7 +62,7 @@ class Execution:
         tables: The shard's tables under this cycle's changes.
         batch: What is collected.
         publisher: Collects the output records.
-        to_run: Attempts that the transitions so far asked for.
+        to_run: Attempts that the transitions so far asked for, by their ids.
     """
 
     def __init__(self, shard: ShardProfile, committed: Committed, *, now: datetime) -> None:
@@ -71,7 +71,7 @@ class Execution:
         self.tables = Tables(committed, command_retention=shard.command_retention)
         self.publisher = Publisher(shard.topics)
         self.batch = Batch(outputs=self.publisher.records)
-        self.to_run: list[Attempt] = []
+        self.to_run: dict[AttemptId, Attempt] = {}
 
     def transit(self, definition: Definition, state: State | None, what: Input) -> Decision:
         """Applies an input and the routing decisions that it leads to; nothing has changed if it raises.
@@ -79,16 +79,25 @@ class Execution:
         Raises:
             Exception: Whatever a bug of ours raises.
         """
+        decisions = self.decide(definition, state, what)
+        self.carry_out(definition, decisions)
+        return decisions[0]
+
+    def decide(self, definition: Definition, state: State | None, what: Input) -> list[Decision]:
+        """What an input leads to, with the routing decisions that follow from it; nothing changes by it.
+
+        Raises:
+            Exception: Whatever a bug of ours raises.
+        """
         decisions = [apply(definition, state, what, now=self.now)]
         while chosen := self._choose(definition, decisions[-1]):
             decisions.append(apply(definition, decisions[-1].state, chosen, now=self.now))
-        self._carry_out(definition, decisions)
-        return decisions[0]
+        return decisions
 
     def halt(self, definition: Definition, state: State, what: Input, *, error: Exception) -> None:
         """Keeps a run as it was before an input that the engine failed on; the input is in the dead letters."""
         reason = f"{type(what).__name__} failed in the engine: {error!r}"[:1000]
-        self._carry_out(definition, [halt(definition, state, reason=reason, now=self.now)])
+        self.carry_out(definition, [halt(definition, state, reason=reason, now=self.now)])
         letter = DeadLetter(
             "engine_error", reason, self.shard.topics.commands, self.shard.partition, -1, self.now.astimezone(UTC)
         )
@@ -107,7 +116,7 @@ class Execution:
                     return ChoiceFailed(effect.node, describe(error))
         return None
 
-    def _carry_out(self, definition: Definition, decisions: Sequence[Decision]) -> None:
+    def carry_out(self, definition: Definition, decisions: Sequence[Decision]) -> None:
         """Writes decisions down: first what may fail, the encoding, then what cannot."""
         mark = len(self.publisher.records)
         try:
@@ -138,9 +147,12 @@ class Execution:
     def _effect(self, definition: Definition, state: State, effect: Effect) -> None:
         match effect:
             case RunStep(node, attempt):
-                self.to_run.append(Attempt(AttemptId(state.key, state.run, node, attempt), definition, state))
+                begun = AttemptId(state.key, state.run, node, attempt)
+                self.to_run[begun] = Attempt(begun, definition, state)
             case StopStep(node, attempt):
-                self.batch.stops.append(AttemptId(state.key, state.run, node, attempt))
+                stopped = AttemptId(state.key, state.run, node, attempt)
+                self.to_run.pop(stopped, None)
+                self.batch.stops.append(stopped)
             case SetTimer(node, attempt, kind, due_at):
                 self.tables.set_timer(timer(state, node, attempt, kind=kind, due_at=due_at))
             case ClearTimer(node, attempt, kind, due_at):

@@ -7,20 +7,19 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
 
 from hephaestus_stream.core.admission import Existing, KeyRecord, admit, find_run
 from hephaestus_stream.core.answer import Accepted, Answer, Reason, Refused
+from hephaestus_stream.core.decision import Decision
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.input import Cancel, Resume, Start
-from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES
 from hephaestus_stream.core.state import Reported, State
 from hephaestus_stream.cycle.batch import Forward, Reply
 from hephaestus_stream.cycle.execution import Execution
+from hephaestus_stream.cycle.payload import event_payload, label_size, start_payload
 from hephaestus_stream.cycle.record import AnswerRecord
 from hephaestus_stream.cycle.source import CommandRecord
-from hephaestus_stream.errors import CommandError
+from hephaestus_stream.errors import CommandError, EngineError
 from hephaestus_stream.wire.command import (
     CancelCommand,
     Command,
@@ -109,7 +108,7 @@ class Intake:
             right = f"{definition.key}::{command.key.partition('::')[2]}"
             message = f"{command.key} is no key of {definition.name}; write {right}"
             return Refused("invalid_key", message), None
-        payload = _payload(command, definition=definition)
+        payload = start_payload(command, definition=definition)
         if isinstance(payload, Refused):
             return payload, None
         record = self._tables.key_record(command.key)
@@ -118,18 +117,33 @@ class Intake:
             return admission, next((run.run for run in record.live()), None)
         if isinstance(admission, Existing):
             return Accepted("existing"), admission.run
+        # All is decided before anything of it is written down: a start that fails ends no other run.
+        decided: list[tuple[Definition, list[Decision]]] = []
         for run in admission.terminate:
-            self._terminate(command, run, record)
-        start = Start(command.key, command.id, payload, command.tags, dict(command.metadata))
-        self._execution.transit(definition, None, start)
+            ending = self._ending(command, run, record)
+            if isinstance(ending, Refused):
+                return ending, run
+            decided.append(ending)
+        size = len(payload) + label_size(command)
+        start = Start(command.key, command.id, payload, command.tags, dict(command.metadata), size)
+        decided.append((definition, self._execution.decide(definition, None, start)))
+        for each in decided:
+            self._execution.carry_out(*each)
         return Accepted("applied"), command.id
 
-    def _terminate(self, command: StartCommand, run: str, record: KeyRecord) -> None:
+    def _ending(
+        self, command: StartCommand, run: str, record: KeyRecord
+    ) -> tuple[Definition, list[Decision]] | Refused:
+        """How a run ends that is replaced."""
         state = self._tables.state(command.key, run)
         found = next(each for each in record.runs if each.run == run)
-        definition = self._execution.shard.catalog.get(found.workflow, found.version)
-        if state is not None and definition is not None:
-            self._execution.transit(definition, state, Cancel(command.id, f"replaced by run {command.id}"))
+        definition = self._execution.shard.catalog.find(found.workflow, found.version)
+        if isinstance(definition, Refused):
+            return definition
+        if state is None:
+            raise EngineError(f"{command.key} names the run {run}, and there is none")
+        cancel = Cancel(command.id, f"replaced by run {command.id}")
+        return definition, self._execution.decide(definition, state, cancel)
 
     def _resume(self, command: ResumeCommand) -> tuple[Answer, str | None]:
         found = self._find(command)
@@ -138,15 +152,7 @@ class Intake:
         definition, state = found
         node = command.node or _only(definition.external_nodes(command.event))
         event = definition.events.get(node or "", {}).get(command.event)
-        payload, problem = None, None
-        if event is not None and event.adapter is not None:
-            try:
-                model = event.adapter.validate_json(command.payload_json())
-                payload = event.adapter.dump_json(model, by_alias=True, round_trip=True)
-            except (ValidationError, PydanticSerializationError) as error:
-                problem = _explain(error)
-        elif command.payload is not None:
-            problem = "it carries no payload; leave it out"
+        payload, problem = event_payload(command, event)
         reported = Reported(command.event, payload)
         decision = self._execution.transit(definition, state, Resume(command.id, command.node, reported, problem))
         return _answer_of(decision.answer), state.run
@@ -174,6 +180,8 @@ class Intake:
 
     def _former_answer(self, command: Command) -> AnswerRecord | None:
         """What the same command was told before; a start whose run is still kept counts as told."""
+        if self._tables.key_record(command.key) == KeyRecord():
+            return None  # a key that was never told anything
         former = self._tables.answer(command.key, command.id)
         if former is not None or not isinstance(command, StartCommand):
             return former
@@ -249,40 +257,6 @@ class Intake:
             key = None if key is None else key[:MAX_COPIED_BYTES]
             value = None if value is None else value[: MAX_COPIED_BYTES - len(key or b"")]
         self._execution.publisher.dead_letter(key, value, letter)
-
-
-def _payload(command: StartCommand, *, definition: Definition) -> bytes | Refused:
-    """A start payload as it is kept: validated once, so that defaults are drawn once."""
-    encoded = command.input_json()
-    labels = len(msgspec.json.encode((command.tags, command.metadata)))
-    if len(encoded) + labels > MAX_PAYLOAD_BYTES:
-        return _too_large(len(encoded) + labels)
-    adapter = definition.input_adapter
-    try:
-        model: object = adapter.validate_json(encoded)
-        kept = adapter.dump_json(model, by_alias=True, round_trip=True)
-    except (ValidationError, PydanticSerializationError) as error:
-        return Refused("invalid_payload", f"the input of {definition.name}: {_explain(error)}")
-    # Defaults may make it larger than what was sent.
-    return kept if len(kept) + labels <= MAX_PAYLOAD_BYTES else _too_large(len(kept) + labels)
-
-
-def _too_large(size: int) -> Refused:
-    message = (
-        f"the input, tags and metadata have {size} bytes and may have {MAX_PAYLOAD_BYTES}; send a reference to the data"
-    )
-    return Refused("too_large", message)
-
-
-def _explain(error: ValidationError | PydanticSerializationError) -> str:
-    if isinstance(error, PydanticSerializationError):
-        return str(error)
-    parts = [
-        f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}"
-        for each in error.errors(include_url=False, include_context=False, include_input=False)[:5]
-    ]
-    more = error.error_count() - len(parts)
-    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
 
 
 def _answer_record(answer: Answer, *, run: str | None, position: int, at: datetime) -> AnswerRecord:

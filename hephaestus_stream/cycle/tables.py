@@ -40,6 +40,8 @@ DERIVED: Final = (ACTIVE, EXPIRY)
 # A key or an id is printable text: it has no NUL, so one separates them.
 _NUL: Final = b"\0"
 _TIME: Final = struct.Struct(">q")
+# More than are kept of one key.
+_MANY_ANSWERS: Final = 10_000
 
 Change = tuple[bytes, bytes | None]
 
@@ -88,6 +90,7 @@ class Tables:
         self._states: dict[bytes, State] = {}
         self._retention: dict[bytes, timedelta] = {}
         self._keys: dict[bytes, KeyRecord] = {}
+        self._known_keys: dict[bytes, KeyRecord] = {}
         self._history: dict[bytes, list[bytes]] = {}
 
     def state(self, key: str, run: str) -> State | None:
@@ -107,10 +110,11 @@ class Tables:
     def key_record(self, key: str) -> KeyRecord:
         """What is kept of a key; an empty record for an unknown one."""
         place = KEYS + key.encode()
-        if place in self._keys:
-            return self._keys[place]
-        value = self._get(place)
-        return KeyRecord() if value is None else decode_key(value)
+        record = self._keys.get(place) or self._known_keys.get(place)
+        if record is None:
+            value = self._get(place)
+            record = self._known_keys[place] = KeyRecord() if value is None else decode_key(value)
+        return record
 
     def put_key_record(self, key: str, record: KeyRecord) -> None:
         """Keeps a key's record; an empty one is deleted."""
@@ -205,7 +209,9 @@ class Tables:
         while entries := self._committed.scan(prefix, start=start, limit=1000):
             self._changes.update((place, None) for place, _ in entries)
             start = entries[-1][0] + _NUL
-        self.put_key_record(key, self.key_record(key).without_run(run))
+        record = self.key_record(key).without_run(run)
+        # What is left is only the count of its commands, which numbers their answers.
+        self.put_key_record(key, record if record.runs or self._has_answers(key) else KeyRecord())
 
     def _delete_answer(self, place: bytes, *, number: int) -> None:
         self._changes[place] = None
@@ -214,6 +220,13 @@ class Tables:
         # A key without runs is forgotten with its last command.
         if not record.runs and number >= record.commands:
             self.put_key_record(key, KeyRecord())
+
+    def _has_answers(self, key: str) -> bool:
+        before = self._committed.get(KEYS + key.encode())
+        if self.key_record(key).commands > (0 if before is None else decode_key(before).commands):
+            return True  # of a command of this very cycle
+        kept = self._committed.scan(_command(key, ""), limit=_MANY_ANSWERS)
+        return any(self._changes.get(place, value) is not None for place, value in kept)
 
     def _get(self, place: bytes) -> bytes | None:
         return self._changes[place] if place in self._changes else self._committed.get(place)

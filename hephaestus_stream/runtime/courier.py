@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from hephaestus_stream.cycle.batch import Forward, Reply
 from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG
@@ -46,8 +46,8 @@ class Courier:
         for reply in replies:
             try:
                 self._producer.produce(self._replies, reply.value, reply.id.encode(), reply.partition)
-            except BufferError:
-                _logger.warning("the reply to %s is dropped, since too many are on their way", reply.id)
+            except (BufferError, KafkaException) as error:
+                _logger.warning("the reply to %s is dropped: %s", reply.id, error)
 
     async def forward(self, forwards: Sequence[Forward]) -> None:
         """Sends commands on into the partitions that they belong to, and waits until the broker has them.
@@ -60,6 +60,8 @@ class Courier:
             _logger.info("%d commands were in a wrong partition and are forwarded", len(waiting))
             ends = await asyncio.gather(*(self._send(each, loop) for each in waiting), return_exceptions=True)
             waiting = [each for each, end in zip(waiting, ends, strict=True) if end is not None]
+            if waiting:
+                await asyncio.sleep(_POLL_SECONDS)
 
     def close(self) -> None:
         """Sends what is on its way, for a bounded time."""
@@ -73,14 +75,17 @@ class Courier:
         def report(error: KafkaError | None, _message: Message) -> None:
             loop.call_soon_threadsafe(_settle, future, error)
 
-        self._producer.produce(
-            self._commands,
-            forward.value,
-            forward.key,
-            forward.partition,
-            on_delivery=report,
-            headers=[(name, value) for name, value in forward.headers],
-        )
+        try:
+            self._producer.produce(
+                self._commands,
+                forward.value,
+                forward.key,
+                forward.partition,
+                on_delivery=report,
+                headers=[(name, value) for name, value in forward.headers],
+            )
+        except (BufferError, KafkaException) as error:
+            future.set_exception(ConnectionError(f"a command could not be forwarded: {error}"))
         return future
 
     def _poll(self) -> None:

@@ -92,7 +92,7 @@ def _position(connection: Connection, partition: int, *, stop: threading.Event) 
                 partition=partition,
                 store=store,
                 stop=stop,
-                on_progress=lambda *_: None,
+                on_progress=_in_silence,
             )
             encoded = store.get(POSITION_KEY)
         finally:
@@ -101,3 +101,7 @@ def _position(connection: Connection, partition: int, *, stop: threading.Event) 
         return None if encoded is None else decode_position(encoded)
     except ShardClosedError:
         return None
+
+
+def _in_silence(_reached: int, _end: int) -> None:
+    """Nobody waits for the progress of one partition."""

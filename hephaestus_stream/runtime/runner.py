@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Final
 
 from hephaestus_stream.core.step import is_step
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
 from hephaestus_stream.cycle.execute import execute
+from hephaestus_stream.runtime.step_threads import LentThread, StepThreads
 
 _QUEUE_FACTOR: Final = 10
 """How many attempts may wait for each that is executed; beyond it shards take nothing that begins new ones."""
@@ -32,7 +32,7 @@ class StepRunner:
         self._max_attempts = concurrency * _QUEUE_FACTOR
         self._slots = asyncio.Semaphore(concurrency)
         self._thread_slots = asyncio.Semaphore(threads)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="step")
+        self._threads = StepThreads(threads)
         self._tasks: dict[AttemptId, asyncio.Task[AttemptEnd]] = {}
 
     def start(self, attempt: Attempt) -> asyncio.Future[AttemptEnd]:
@@ -78,10 +78,19 @@ class StepRunner:
         self.stop_all_but(lambda _: False)
         if tasks:
             await asyncio.wait(tasks, timeout=1)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown()
 
     async def _execute(self, attempt: Attempt) -> AttemptEnd:
         step = attempt.definition.nodes[attempt.id.node]
-        slots = self._thread_slots if is_step(step) and step.is_blocking() else self._slots
-        async with slots:
-            return await execute(attempt, executor=self._threads, jitter=random.random)
+        if is_step(step) and step.is_blocking():
+            return await self._execute_in_thread(attempt)
+        async with self._slots:
+            return await execute(attempt, executor=None, jitter=random.random)
+
+    async def _execute_in_thread(self, attempt: Attempt) -> AttemptEnd:
+        await self._thread_slots.acquire()
+        thread = LentThread(self._threads, self._thread_slots)
+        try:
+            return await execute(attempt, executor=thread, jitter=random.random)
+        finally:
+            thread.give_back()

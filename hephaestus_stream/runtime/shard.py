@@ -40,6 +40,9 @@ _LAST_CYCLE: Final = timedelta(seconds=5)
 _HELD: Final = timedelta(seconds=1)
 """How soon timers that may not fire yet are looked at again."""
 
+_CAREFUL: Final = timedelta(seconds=60)
+"""For how long no step is executed within its cycle, at most, after a worker was lost."""
+
 ResultT = TypeVar("ResultT")
 
 
@@ -68,8 +71,8 @@ class Shard:
         self._closing = False
         self._draining = False
         self._position = 0
-        self._fold = True
-        self._hold_timers_until = self._swept_at = datetime.now(UTC)
+        self._careful_inputs = 0
+        self._careful_until = self._hold_timers_until = self._swept_at = datetime.now(UTC)
 
     async def open(self) -> None:
         """Fences the former owner, brings the state up to date, and begins to work.
@@ -80,8 +83,8 @@ class Shard:
         opened = await self._in_thread(self._durable.open)
         self._position = opened.position
         self._gate = TimerGate(end=opened.log_end, opened_at=datetime.now(UTC))
-        # A step may be what killed the former worker: that it is tried again is committed before it is.
-        self._fold = not opened.worker_lost
+        self._careful_inputs = MAX_INPUTS if opened.worker_lost else 0
+        self._careful_until = datetime.now(UTC) + _CAREFUL
         self._mailbox.put_taken_over(self._orphans(worker_lost=opened.worker_lost))
         self._loop = asyncio.create_task(self._run(), name=f"shard {self.partition}")
         self._loop.add_done_callback(self._ended)
@@ -135,27 +138,39 @@ class Shard:
         return found
 
     async def _run(self) -> None:
-        while not self._closing:
-            sources = self._mailbox.take(MAX_INPUTS, outcomes_only=self._draining or not self._around.runner.has_room)
-            now = datetime.now(UTC)
-            commands = [source for source in sources if isinstance(source, CommandRecord)]
-            self._gate.consumed(commands)
-            sources += self._due_timers(now, limit=MAX_INPUTS - len(sources))
-            if sources or now - self._swept_at > _IDLE:
-                await self._cycle(sources, commands, now=now)
-            elif not self._closing:
+        while True:
+            now, closing = datetime.now(UTC), self._closing
+            sources = self._take(now)
+            if sources or (now - self._swept_at > _IDLE and not closing):
+                await self._cycle(sources, now=now)
+            elif closing:
+                return
+            else:
                 await self._mailbox.wait(self._rest(now).total_seconds())
 
-    async def _cycle(self, sources: Sequence[Source], commands: Sequence[CommandRecord], *, now: datetime) -> None:
-        batch = await run_cycle(
-            self._profile, self._durable.store, self._around.runner, sources, now=now, fold=self._fold
-        )
+    def _take(self, now: datetime) -> list[Source]:
+        """The inputs of the next cycle; outcomes alone where nothing new may begin."""
+        if self._begins_nothing or not self._around.runner.has_room:
+            return self._mailbox.take(MAX_INPUTS, outcomes_only=True)
+        sources = self._mailbox.take(MAX_INPUTS)
+        self._gate.consumed(_commands_of(sources))
+        return [*sources, *self._due_timers(now, limit=MAX_INPUTS - len(sources))]
+
+    @property
+    def _begins_nothing(self) -> bool:
+        return self._draining or self._closing
+
+    async def _cycle(self, sources: Sequence[Source], *, now: datetime) -> None:
+        fold = not self._begins_nothing and not self._is_careful(now)
+        batch = await run_cycle(self._profile, self._durable.store, self._around.runner, sources, now=now, fold=fold)
+        commands = _commands_of(sources)
         position = commands[-1].offset + 1 if commands else self._position
         await self._around.courier.forward(batch.forwards)
         await self._in_thread(partial(self._durable.commit, batch, position=position))
         self._position = position
-        self._fold = True
-        self._swept_at = now
+        self._careful_inputs -= len(sources)
+        # An idle shard goes on at once while there is more to delete.
+        self._swept_at = now if not batch.more_expired else now - 2 * _IDLE
         if batch.held_timers:
             self._hold_timers_until = now + _HELD
         self._after_commit(batch, sources)
@@ -170,8 +185,17 @@ class Shard:
             runner.forget(attempt)
         for attempt in batch.stops:
             runner.stop(attempt)
-        for id, future in [*batch.running, *((attempt.id, runner.start(attempt)) for attempt in batch.to_start)]:  # noqa: A001 - the attempt's id
+        # What may not begin any more is begun by whoever owns the partition next.
+        to_start = [] if self._begins_nothing else batch.to_start
+        for id, future in [*batch.running, *((attempt.id, runner.start(attempt)) for attempt in to_start)]:  # noqa: A001 - the attempt's id
             future.add_done_callback(partial(self._attempt_ended, id))
+
+    def _is_careful(self, now: datetime) -> bool:
+        """Whether steps begin only after a commit that tells it: one of them may be what killed the former worker.
+
+        Its cycle was lost with it, and began with some of the inputs that come first now.
+        """
+        return self._careful_inputs > 0 and now < self._careful_until
 
     def _attempt_ended(self, id: AttemptId, future: asyncio.Future[AttemptEnd]) -> None:  # noqa: A002 - as above
         """Takes an outcome in; one that comes after the close waits in the runner for the shard's return."""
@@ -206,3 +230,7 @@ class Shard:
 
     async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
         return await asyncio.get_running_loop().run_in_executor(self._around.threads, work)
+
+
+def _commands_of(sources: Sequence[Source]) -> list[CommandRecord]:
+    return [source for source in sources if isinstance(source, CommandRecord)]

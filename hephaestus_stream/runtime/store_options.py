@@ -7,7 +7,7 @@ from typing import Final
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, Options
 
 MEBIBYTE: Final = 1024 * 1024
-MEMTABLE_BYTES: Final = 8 * MEBIBYTE
+MEMTABLE_BYTES: Final = 2 * MEBIBYTE
 
 
 def store_options(cache: Cache) -> Options:

@@ -1,0 +1,188 @@
+"""Judges a namespace by what lies in its topics: it reads the wire's records and knows nothing of the engine's code."""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, cast
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+Document = dict[str, Any]
+
+_HEADER: Final = struct.Struct(">BBqq")
+_SECONDS: Final = 20
+# A batch is waited for until it is full, so this is what each reading takes at least.
+_SLICE_SECONDS: Final = 0.05
+_NUL: Final = b"\0"
+
+
+@dataclass(frozen=True)
+class Found:
+    """One record, as any consumer sees it."""
+
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes | None
+    headers: dict[str, bytes]
+
+    @property
+    def document(self) -> Document:
+        document: Document = json.loads(self.value or b"null")
+        return document
+
+
+class Topics:
+    """The committed records of a namespace, read anew with every call."""
+
+    def __init__(self, bootstrap: str, namespace: str, *, partitions: int) -> None:
+        self._settings: dict[str, str | int | float | bool] = {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"{namespace}.checker",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,
+            "auto.offset.reset": "earliest",
+        }
+        self._namespace = namespace
+        self._partitions = partitions
+
+    def records(self, name: str) -> list[Found]:
+        """All committed records of a topic, in the order of their partitions."""
+        consumer = Consumer(self._settings)
+        topic = f"{self._namespace}.{name}"
+        found: list[Found] = []
+        ended: set[int | None] = set()
+        deadline = time.monotonic() + _SECONDS
+        try:
+            consumer.assign([TopicPartition(topic, partition, 0) for partition in range(self._partitions)])
+            while len(ended) < self._partitions:
+                assert time.monotonic() < deadline, f"{topic} does not end"
+                messages = consumer.consume(10_000, _SLICE_SECONDS)
+                for message in messages:
+                    error = message.error()
+                    if error is None:
+                        found.append(_found(message))
+                    elif error.code() == KafkaError._PARTITION_EOF:
+                        ended.add(message.partition())
+                    else:
+                        raise AssertionError(f"{topic}: {error}")
+        finally:
+            consumer.close()
+        return sorted(found, key=lambda record: (record.partition, record.offset))
+
+    def documents(self, name: str) -> list[Document]:
+        """The records of a topic as JSON."""
+        return [record.document for record in self.records(name)]
+
+
+def _found(message: Message) -> Found:
+    # The stubs leave open what a record without an error always has.
+    headers = dict(cast("list[tuple[str, bytes]]", message.headers() or []))
+    key, value = message.key(), message.value()
+    return Found(message.partition() or 0, message.offset() or 0, key or b"", value, headers)
+
+
+def check_histories(topics: Topics) -> dict[str, list[Document]]:
+    """Each run's history begins with 1, has no gap, no repetition, and times that never decrease; by run."""
+    histories: dict[str, list[Document]] = defaultdict(list)
+    for document in topics.documents("history"):
+        histories[document["run"]].append(document)
+    for run, history in histories.items():
+        assert [event["sequence"] for event in history] == list(range(1, len(history) + 1)), f"the history of {run}"
+        times = [datetime.fromisoformat(event["at"]) for event in history]
+        assert times == sorted(times), f"the times of {run}"
+        assert history[0]["type"] == "started"
+        assert len({event["key"] for event in history}) == 1
+    return dict(histories)
+
+
+def check_endings(topics: Topics, histories: dict[str, list[Document]], *, runs: set[str]) -> None:
+    """Each of these runs, and no other, ended exactly once, with the last event of its history."""
+    completions = topics.documents("completions")
+    assert sorted(document["run"] for document in completions) == sorted(runs)
+    assert set(histories) == runs
+    for document in completions:
+        last = histories[document["run"]][-1]
+        assert (last["sequence"], last["type"]) == (document["sequence"], document["status"])
+
+
+def check_results(topics: Topics, histories: dict[str, list[Document]]) -> None:
+    """Each completed step has exactly one result, with the sequence of its event."""
+    told = [(run, event["sequence"]) for run, history in histories.items() for event in history if _is_result(event)]
+    results = [(document["run"], document["sequence"]) for document in topics.documents("step-results")]
+    assert sorted(results) == sorted(told)
+
+
+def _is_result(event: Document) -> bool:
+    return bool(event["type"] == "step_completed")
+
+
+def check_answers(topics: Topics) -> dict[str, Document]:
+    """All answers to a command say the same, and at most one of them says that it is the first; by command."""
+    answers: dict[str, list[Document]] = defaultdict(list)
+    for document in topics.documents("replies"):
+        answers[document["id"]].append(document)
+    for command, given in answers.items():
+        said = {(each["accepted"], each["effect"], each["reason"], each["run"], each["position"]) for each in given}
+        assert len(said) == 1, f"the answers to {command} differ: {given}"
+        assert sum(not each.get("duplicate", False) for each in given) <= 1, f"{command} was applied twice"
+    return {command: given[0] for command, given in answers.items()}
+
+
+def check_state(topics: Topics, histories: dict[str, list[Document]], answers: dict[str, Document]) -> None:
+    """What the changelog adds up to is what the other topics tell."""
+    tables: dict[bytes, dict[bytes, bytes]] = defaultdict(dict)
+    for record in topics.records("state"):
+        table, place = record.key[:1], record.key[1:]
+        if record.value is None:
+            tables[table].pop(place, None)
+        else:
+            tables[table][place] = record.value
+    _check_instances(tables[b"i"], histories)
+    _check_kept_histories(tables[b"h"], histories)
+    assert not tables[b"t"], "timers are left behind"
+    assert not tables[b"a"], "an index is in the changelog"
+    assert not tables[b"x"], "an index is in the changelog"
+    kept = {place.split(_NUL)[1].decode(): _unpacked(value) for place, value in tables[b"c"].items()}
+    # What could not be read, or came to a wrong partition, is answered and not kept.
+    assert {command for command, answer in answers.items() if answer["accepted"]} <= set(kept)
+    for command in set(kept) & set(answers):
+        said = (answers[command]["effect"], answers[command]["reason"])
+        assert (kept[command].get("effect"), kept[command].get("reason")) == said
+
+
+def _check_instances(instances: dict[bytes, bytes], histories: dict[str, list[Document]]) -> None:
+    states = {place.split(_NUL)[1].decode(): _unpacked(value) for place, value in instances.items()}
+    assert set(states) == set(histories)
+    for run, state in states.items():
+        last = histories[run][-1]
+        assert (state["key"], state["sequence"], state["status"]) == (last["key"], last["sequence"], last["type"])
+
+
+def _check_kept_histories(kept: dict[bytes, bytes], histories: dict[str, list[Document]]) -> None:
+    found: dict[str, list[Document]] = defaultdict(list)
+    for place in sorted(kept):
+        found[place.split(_NUL)[1].decode()] += json.loads(kept[place])
+    assert found == histories
+
+
+def _unpacked(value: bytes) -> Document:
+    document: Document = msgspec.msgpack.decode(value[_HEADER.size :])
+    return document
+
+
+def check_everything(topics: Topics, *, runs: set[str]) -> dict[str, list[Document]]:
+    """All of the above for runs that have all ended; returns their histories."""
+    histories = check_histories(topics)
+    check_endings(topics, histories, runs=runs)
+    check_results(topics, histories)
+    check_state(topics, histories, check_answers(topics))
+    return histories

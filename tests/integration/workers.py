@@ -1,0 +1,153 @@
+"""Real workers in processes of their own, and a publisher of commands."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from confluent_kafka import Producer
+
+from hephaestus_stream.wire.command import Command, encode_command
+from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.topics import Topics
+from tests.integration.flows import FOLDER
+
+PARTITIONS = 4
+SESSION_SECONDS = 6
+_ROOT = Path(__file__).parents[2]
+_READY = re.compile(rb"owns the partitions ([0-9, ]+)\n")
+_PATIENCE_SECONDS = 45
+ASKS = (("reply_partition", b"0"),)
+
+
+class Worker:
+    """`hephaestus worker` as a process."""
+
+    def __init__(self, connection: Connection, *, data: Path, steps: Path, module: str) -> None:
+        data.mkdir(parents=True, exist_ok=True)
+        self.log = data / f"log-{time.monotonic_ns()}"
+        environment = os.environ | {
+            FOLDER: str(steps),
+            "PYTHONPATH": str(_ROOT),
+            "HEPHAESTUS_BOOTSTRAP": connection.bootstrap,
+            "HEPHAESTUS_NAMESPACE": connection.namespace,
+            "HEPHAESTUS_PARTITIONS": str(PARTITIONS),
+            "HEPHAESTUS_REPLICATION_FACTOR": "1",
+            "HEPHAESTUS_SESSION_TIMEOUT": str(SESSION_SECONDS),
+            "HEPHAESTUS_GRACE": "3",
+            "HEPHAESTUS_DATA": str(data),
+        }
+        command = [sys.executable, "-m", "hephaestus_stream.cli", "worker", module]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, env=environment, cwd=data, stdout=log, stderr=log)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def partitions(self) -> set[int]:
+        """What it owned when it last told."""
+        told = _READY.findall(self.log.read_bytes())
+        return {int(partition) for partition in told[-1].split(b",")} if told else set()
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """As an operator's `kill -9`, or a lost machine."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait(_PATIENCE_SECONDS)
+
+    def stop(self) -> int:
+        """In order; returns the exit code."""
+        self.process.terminate()
+        return self.ended()
+
+    def ended(self) -> int:
+        """Waits for its end; returns the exit code."""
+        return self.process.wait(_PATIENCE_SECONDS)
+
+    def told(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+class Workers:
+    """Starts workers of one namespace, and ends them all with the test."""
+
+    def __init__(self, connection: Connection, folder: Path) -> None:
+        self.connection = connection
+        self.steps = folder / "steps"
+        self.steps.mkdir()
+        self._folder = folder
+        self._started: list[Worker] = []
+
+    def start(self, data: str = "worker", *, module: str = "tests.integration.flows") -> Worker:
+        worker = Worker(self.connection, data=self._folder / data, steps=self.steps, module=module)
+        self._started.append(worker)
+        return worker
+
+    def started(self, data: str = "worker", *, module: str = "tests.integration.flows") -> Worker:
+        """A worker that owns partitions already."""
+        worker = self.start(data, module=module)
+        self.until(lambda: bool(worker.partitions), of=[worker])
+        return worker
+
+    def until(self, condition: Callable[[], bool], *, of: Sequence[Worker] = ()) -> None:
+        """Waits for a condition while these workers live."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not condition():
+            for worker in of:
+                assert worker.is_running, f"a worker ended:\n{worker.told()[-5_000:]}"
+            logs = "\n".join(worker.told()[-3_000:] for worker in self._started)
+            assert time.monotonic() < deadline, f"the condition never became true; the workers say\n{logs}"
+            time.sleep(0.05)
+
+    def executed(self, what: str) -> list[tuple[str, int, int]]:
+        """The executions of a step, as (idempotency key, attempt, process)."""
+        log = self.steps / "executed"
+        lines = log.read_text().splitlines() if log.exists() else []
+        fields = [line.split() for line in lines]
+        return [(key, int(attempt), int(pid)) for kind, key, attempt, pid in fields if kind == what]
+
+    def release(self, id: str) -> None:  # noqa: A002 - the wire's own word
+        """Lets a `Hold` step end."""
+        (self.steps / id).touch()
+
+    def end(self) -> None:
+        for worker in self._started:
+            if worker.is_running:
+                worker.kill()
+
+
+class Publisher:
+    """Publishes commands as any program may."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._producer = Producer(
+            connection.librdkafka(partitioner="murmur2_random", enable_idempotence=True, linger_ms=0)
+        )
+        self._topic = Topics(connection.namespace).commands
+
+    def send(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            self._producer.produce(self._topic, encode_command(command), command.key, headers=list(ASKS))
+        assert self._producer.flush(20) == 0
+
+    def send_raw(
+        self, value: bytes | None, *, key: bytes, partition: int = -1, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
+        self._producer.produce(self._topic, value, key, partition, headers=list(headers))
+        assert self._producer.flush(20) == 0

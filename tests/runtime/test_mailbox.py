@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hephaestus_stream.core.input import StepEmitted
+from hephaestus_stream.core.state import Reported
+from hephaestus_stream.cycle.attempt import AttemptId
+from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, TakenOver
+from hephaestus_stream.runtime.mailbox import MAX_BYTES, MAX_COMMANDS, Mailbox
+
+ENDED = AttemptEnded(AttemptId("order::1", "run", "charge", 1), StepEmitted("charge", 1, Reported("charged")))
+LOST = TakenOver("order::1", "run", worker_lost=True)
+LONG = 60.0
+
+
+def commands(count: int, *, size: int = 1) -> list[CommandRecord]:
+    return [CommandRecord(offset, 0, None, b"x" * size) for offset in range(count)]
+
+
+def filled() -> Mailbox:
+    mailbox = Mailbox()
+    mailbox.put_commands(commands(2))
+    mailbox.put_taken_over([LOST])
+    mailbox.put_outcome(ENDED)
+    return mailbox
+
+
+def test_outcomes_come_first_then_what_was_taken_over_then_commands() -> None:
+    assert filled().take(10) == [ENDED, LOST, *commands(2)]
+
+
+def test_no_more_is_taken_than_asked_for_and_the_rest_stays_in_order() -> None:
+    mailbox = filled()
+
+    assert mailbox.take(3) == [ENDED, LOST, commands(2)[0]]
+    assert mailbox.take(3) == [commands(2)[1]]
+    assert mailbox.take(3) == []
+
+
+def test_a_draining_shard_takes_outcomes_only() -> None:
+    mailbox = filled()
+
+    assert mailbox.take(10, outcomes_only=True) == [ENDED]
+    assert mailbox.has_work
+    assert mailbox.take(10) == [LOST, *commands(2)]
+
+
+def test_large_commands_are_spread_over_several_cycles() -> None:
+    mailbox = Mailbox()
+    mailbox.put_commands(commands(9, size=MAX_BYTES // 4))
+
+    assert [len(mailbox.take(100)) for _ in range(4)] == [4, 4, 1, 0]
+
+
+def test_the_partition_is_not_read_while_many_commands_wait() -> None:
+    mailbox = Mailbox()
+    mailbox.put_commands(commands(MAX_COMMANDS - 1))
+    before = mailbox.has_room
+    mailbox.put_commands(commands(1))
+    after = mailbox.has_room
+    mailbox.take(1)
+
+    assert (before, after, mailbox.has_room) == (True, False, True)
+
+
+@pytest.mark.parametrize("what", ["outcome", "taken over", "commands", "wake"])
+async def test_a_wait_ends_when_something_comes(what: str) -> None:
+    mailbox = Mailbox()
+    mailbox.take(1)
+    waiting = asyncio.create_task(mailbox.wait(LONG))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    match what:
+        case "outcome":
+            mailbox.put_outcome(ENDED)
+        case "taken over":
+            mailbox.put_taken_over([LOST])
+        case "commands":
+            mailbox.put_commands(commands(1))
+        case _:
+            mailbox.wake()
+
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_nobody_waits_while_something_is_left() -> None:
+    mailbox = filled()
+    mailbox.take(1)
+
+    await asyncio.wait_for(mailbox.wait(LONG), 5)
+
+
+async def test_what_a_draining_shard_leaves_does_not_keep_it_awake() -> None:
+    mailbox = filled()
+    mailbox.take(10, outcomes_only=True)
+
+    waiting = asyncio.create_task(mailbox.wait(LONG))
+    await asyncio.sleep(0)
+
+    assert not waiting.done()
+    waiting.cancel()
+
+
+async def test_a_wait_ends_when_its_time_is_over() -> None:
+    await asyncio.wait_for(Mailbox().wait(0.001), 5)

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hephaestus_stream import Context, Done, Event, Instance, Outcome, Step, Workflow
+from hephaestus_stream.core.definition import Definition
+from hephaestus_stream.core.input import StepEmitted, StepFailed
+from hephaestus_stream.core.state import State
+from hephaestus_stream.cycle.attempt import Attempt, AttemptId
+from hephaestus_stream.runtime.runner import StepRunner
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LONG = timedelta(minutes=1)
+SOON = timedelta(milliseconds=200)
+
+
+@dataclass
+class Gate:
+    """Holds steps until it is opened, and counts those that are inside."""
+
+    opened: threading.Event = field(default_factory=threading.Event)
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    inside: int = 0
+    most: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def enter(self) -> None:
+        with self.lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+
+    def leave(self) -> None:
+        with self.lock:
+            self.inside -= 1
+
+
+gate = Gate()
+
+
+@pytest.fixture(autouse=True)
+def fresh_gate() -> None:
+    gate.__init__()  # type: ignore[misc]  # the steps below know this one only
+
+
+class Waits(Step[None]):
+    done = Event()
+
+    async def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        gate.enter()
+        try:
+            while not gate.opened.is_set():  # noqa: ASYNC110 - it is opened from threads, too
+                await asyncio.sleep(0.001)
+        finally:
+            gate.leave()
+        return self.done()
+
+
+class Blocks(Step[None]):
+    done = Event()
+
+    def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        gate.enter()
+        try:
+            assert gate.opened.wait(30)
+        finally:
+            gate.leave()
+        return self.done()
+
+
+class TimesOut(Blocks):
+    timeout = SOON
+
+
+class Hurries(Step[None]):
+    done = Event()
+    timeout = timedelta(milliseconds=1)
+
+    async def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        return self.done()
+
+
+def flow_of(step: Step[None]) -> Definition:
+    class Flow(Workflow[None], key="flow"):
+        only = step
+        done = Done()
+        start = only
+        # A step's events are read from its class, which is another one for each flow.
+        transitions = (getattr(only, "done").to(done),)  # noqa: B009
+
+    return Flow.definition
+
+
+FLOWS = {
+    "waits": flow_of(Waits()),
+    "blocks": flow_of(Blocks()),
+    "hurries": flow_of(Hurries()),
+    "times_out": flow_of(TimesOut()),
+}
+
+
+def attempt(step: str, number: int = 1, *, key: str = "flow::1") -> Attempt:
+    state = State(key, step, "Flow", 1, "running", b"null", NOW, NOW)
+    return Attempt(AttemptId(key, step, "only", number), FLOWS[step], state)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the condition is set by threads
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize(("node", "bound"), [("waits", 3), ("blocks", 2)])
+async def test_no_more_steps_are_executed_at_once_than_allowed(node: str, bound: int) -> None:
+    runner = StepRunner(concurrency=3, threads=2)
+    futures = [runner.start(attempt(node, number)) for number in range(1, 8)]
+    await until(lambda: gate.inside == bound)
+    gate.opened.set()
+
+    ends = await asyncio.gather(*futures)
+
+    assert gate.most == bound
+    assert all(isinstance(end, StepEmitted) for end in ends)
+    await runner.close()
+
+
+async def test_blocking_steps_leave_the_others_their_places() -> None:
+    runner = StepRunner(concurrency=1, threads=1)
+    blocked = [runner.start(attempt("blocks", number)) for number in (1, 2)]
+    await until(lambda: gate.inside == 1)
+
+    assert isinstance(await runner.start(attempt("hurries")), StepEmitted)
+
+    gate.opened.set()
+    await asyncio.gather(*blocked)
+    await runner.close()
+
+
+async def test_a_step_is_executed_in_a_task_of_its_own_and_has_ended_after_one_turn_if_it_does_not_wait() -> None:
+    runner = StepRunner(concurrency=1, threads=1)
+
+    future = runner.start(attempt("hurries"))
+    before = future.done()
+    await asyncio.sleep(0)
+
+    assert (before, future.done()) == (False, True)
+
+
+async def test_starting_an_attempt_twice_executes_it_once() -> None:
+    runner = StepRunner(concurrency=5, threads=1)
+
+    first, again = runner.start(attempt("waits")), runner.start(attempt("waits"))
+    await until(lambda: gate.inside == 1)
+    gate.opened.set()
+    await first
+
+    assert first is again
+    assert gate.most == 1
+    assert runner.start(attempt("waits")) is first
+
+
+async def test_an_outcome_is_kept_until_it_is_committed() -> None:
+    runner = StepRunner(concurrency=5, threads=1)
+    ended = attempt("hurries")
+    await runner.start(ended)
+
+    kept = runner.is_running(ended.id)
+    runner.forget(ended.id)
+
+    assert (kept, runner.is_running(ended.id)) == (True, False)
+
+
+async def test_a_stopped_attempt_is_cancelled_and_another_one_may_begin() -> None:
+    runner = StepRunner(concurrency=1, threads=1)
+    stopped = runner.start(attempt("waits", 1))
+    await until(lambda: gate.inside == 1)
+
+    runner.stop(attempt("waits", 1).id)
+
+    with pytest.raises(asyncio.CancelledError):
+        await stopped
+    assert isinstance(await runner.start(attempt("hurries", 2)), StepEmitted)
+
+
+async def test_what_belongs_to_others_now_is_stopped() -> None:
+    runner = StepRunner(concurrency=5, threads=1)
+    mine, theirs = (runner.start(attempt("waits", key=key)) for key in ("flow::mine", "flow::theirs"))
+    await until(lambda: gate.inside == 2)
+
+    runner.stop_all_but(lambda attempt: attempt.key == "flow::mine")
+    gate.opened.set()
+
+    assert isinstance(await mine, StepEmitted)
+    with pytest.raises(asyncio.CancelledError):
+        await theirs
+
+
+async def test_new_work_waits_while_too_much_is_queued() -> None:
+    runner = StepRunner(concurrency=1, threads=1)
+    futures = [runner.start(attempt("waits", number)) for number in range(1, 11)]
+    full = runner.has_room
+    gate.opened.set()
+    await asyncio.gather(*futures)
+    for number in range(1, 11):
+        runner.forget(attempt("waits", number).id)
+
+    assert (full, runner.has_room) == (False, True)
+
+
+async def test_finishing_gives_running_steps_their_time() -> None:
+    runner = StepRunner(concurrency=1, threads=1)
+    future = runner.start(attempt("waits"))
+    await until(lambda: gate.inside == 1)
+    finishing = asyncio.create_task(runner.finish(LONG))
+    await asyncio.sleep(0)
+    assert not finishing.done()
+
+    gate.opened.set()
+    await finishing
+
+    assert future.done()
+    assert runner.is_running(attempt("waits").id)
+
+
+async def test_finishing_does_not_wait_for_ever() -> None:
+    runner = StepRunner(concurrency=1, threads=1)
+    future = runner.start(attempt("waits"))
+
+    await runner.finish(timedelta(milliseconds=1))
+
+    assert not future.done()
+    await runner.close()
+
+
+async def test_closing_stops_everything() -> None:
+    runner = StepRunner(concurrency=5, threads=1)
+    futures = [runner.start(attempt("waits", 1)), runner.start(attempt("blocks", 1))]
+    await until(lambda: gate.inside == 2)
+
+    await runner.close()
+
+    assert all(future.cancelled() for future in futures)
+    gate.opened.set()
+    await until(lambda: gate.inside == 0)
+
+
+async def test_a_blocking_step_that_timed_out_keeps_its_place_until_its_thread_is_free() -> None:
+    runner = StepRunner(concurrency=1, threads=1)
+    hangs, queued = runner.start(attempt("times_out", 1)), runner.start(attempt("times_out", 2))
+    end = await hangs
+    # For as long as the second one could wait if its time counted already.
+    await asyncio.wait({queued}, timeout=2 * SOON.total_seconds())
+    gate.opened.set()
+
+    assert isinstance(end, StepFailed)
+    assert isinstance(await queued, StepEmitted)
+    await runner.close()
+
+
+async def test_the_timeout_of_a_step_does_not_count_while_it_waits_for_its_place() -> None:
+    runner = StepRunner(concurrency=1, threads=1)
+    holding = runner.start(attempt("waits"))
+    queued = runner.start(attempt("hurries"))
+    much_later = asyncio.get_running_loop().time() + 0.02
+    await until(lambda: asyncio.get_running_loop().time() > much_later)
+    assert not queued.done()
+    gate.opened.set()
+
+    assert isinstance(await queued, StepEmitted)
+    await holding
