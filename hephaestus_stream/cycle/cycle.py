@@ -18,7 +18,7 @@ from hephaestus_stream.cycle.intake import Intake, read
 from hephaestus_stream.cycle.runner import Runner
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
 from hephaestus_stream.cycle.tables import Committed
-from hephaestus_stream.errors import CommandError
+from hephaestus_stream.errors import CommandError, EngineError
 from hephaestus_stream.wire.command import Command
 
 _logger = logging.getLogger(__name__)
@@ -55,6 +55,24 @@ async def run_cycle(
     return cycle.finish()
 
 
+def reject(
+    shard: ShardProfile, committed: Committed, runner: Runner, source: Source, *, reason: str, now: datetime
+) -> Batch:
+    """What is left of one input whose records no broker takes: a refusal, or a run that stands still.
+
+    Args:
+        shard: The shard's surroundings.
+        committed: Its committed state.
+        runner: Not asked for anything.
+        source: The input, alone.
+        reason: What the broker said.
+        now: The time of it.
+    """
+    cycle = _Cycle(shard, committed, runner, now=now, fold=False)
+    cycle.reject(source, EngineError(reason))
+    return cycle.finish()
+
+
 class _Cycle:
     def __init__(self, shard: ShardProfile, committed: Committed, runner: Runner, *, now: datetime, fold: bool) -> None:
         self._fold_in = fold
@@ -80,6 +98,26 @@ class _Cycle:
                 if not waiting:
                     del by_key[key]
             await self._fold()
+
+    def reject(self, source: Source, error: EngineError) -> None:
+        """Takes nothing of an input in, and tells so."""
+        match source:
+            case CommandRecord():
+                command = read(source)
+                if isinstance(command, CommandError):
+                    self._intake.refuse_unread(source, command)
+                else:
+                    self._intake.refuse(source, command, Refused("too_large", f"its records are refused: {error}"))
+            case AttemptEnded(id, end):
+                self._halt(id.key, id.run, end, error)
+            case TimerDue(timer, jitter):
+                self._execution.tables.clear_timer(timer)
+                fired = TimerFired(timer.node, timer.attempt, timer.kind, timer.due_at, jitter)
+                self._halt(timer.key, timer.run, fired, error)
+            case TakenOver(key, run, worker_lost):
+                self._halt(key, run, Recovered(worker_lost), error)
+            case _:
+                assert_never(source)
 
     def finish(self) -> Batch:
         """The batch, when all is taken."""
@@ -147,6 +185,12 @@ class _Cycle:
             self._execution.halt(definition, state, what, error=error)
             return False
         return True
+
+    def _halt(self, key: str, run: str, what: Input, error: EngineError) -> None:
+        state = self._execution.tables.state(key, run)
+        definition = None if state is None else self._execution.shard.catalog.get(state.workflow, state.version)
+        if state is not None and definition is not None:
+            self._execution.halt(definition, state, what, error=error)
 
     async def _fold(self) -> None:
         """Executes the attempts that were asked for; those that end at once go on within this cycle."""

@@ -14,11 +14,11 @@ from typing import Final, TypeVar
 
 from hephaestus_stream.cycle.attempt import AttemptEnd, AttemptId
 from hephaestus_stream.cycle.batch import Batch
-from hephaestus_stream.cycle.cycle import run_cycle
+from hephaestus_stream.cycle.cycle import reject, run_cycle
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
 from hephaestus_stream.cycle.tables import Tables, next_timer
-from hephaestus_stream.errors import StoppedError
+from hephaestus_stream.errors import RecordRefusedError, StoppedError
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.gate import TimerGate
@@ -162,7 +162,21 @@ class Shard:
 
     async def _cycle(self, sources: Sequence[Source], *, now: datetime) -> None:
         fold = not self._begins_nothing and not self._is_careful(now)
-        batch = await run_cycle(self._profile, self._durable.store, self._around.runner, sources, now=now, fold=fold)
+        store, runner = self._durable.store, self._around.runner
+        batch = await run_cycle(self._profile, store, runner, sources, now=now, fold=fold)
+        try:
+            await self._commit(batch, sources, now=now)
+        except RecordRefusedError as error:
+            if len(sources) > 1:
+                # Which input it was is found out one by one; steps that have ended keep their outcomes meanwhile.
+                for source in sources:
+                    await self._cycle([source], now=now)
+                return
+            _logger.error("partition %d: an input is rejected: %s", self.partition, error)  # noqa: TRY400 - no bug of ours
+            batch = reject(self._profile, store, runner, sources[0], reason=str(error), now=now)
+            await self._commit(batch, sources, now=now)
+
+    async def _commit(self, batch: Batch, sources: Sequence[Source], *, now: datetime) -> None:
         commands = _commands_of(sources)
         position = commands[-1].offset + 1 if commands else self._position
         await self._around.courier.forward(batch.forwards)

@@ -64,6 +64,25 @@ class Flow(Workflow[None], key="flow"):
     transitions = (waits.done.to(quick), quick.done.to(done))
 
 
+class Verbose(Step[int]):
+    """Says as much as it is told to."""
+
+    said = Event(str)
+
+    async def execute(self, instance: Instance, config: None, context: Context[int]) -> Outcome:
+        executed.append(context.idempotency_key)
+        return self.said("x" * context.initial)
+
+
+class Talk(Workflow[int], key="talk"):
+    """One long result."""
+
+    say = Verbose()
+    done = Done()
+    start = say
+    transitions = (say.said.to(done),)
+
+
 class Nap(Workflow[None], key="nap"):
     """A timer that is due at once."""
 
@@ -106,7 +125,7 @@ class Place:
             partition=partition,
             partitions=1,
             topics=Topics(self.connection.namespace),
-            catalog=Catalog((Flow, Nap)),
+            catalog=Catalog((Flow, Nap, Talk)),
             jitter=lambda: 0.5,
         )
 
@@ -270,4 +289,24 @@ async def test_after_a_lost_worker_a_step_begins_only_when_its_start_is_committe
         statuses.append(status_of(durable, command, "waits"))
 
     assert statuses == ["running", "running"]
+    await shard.close()
+
+
+async def test_an_input_whose_records_no_broker_takes_is_refused_and_costs_no_other(
+    place: Place, monkeypatch: pytest.MonkeyPatch, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    monkeypatch.setattr("hephaestus_stream.runtime.transaction.RECORD_LIMIT", 20_000)
+    shard, durable = place.shard()
+    await shard.open()
+    before, long, after = (start_command(Talk, each, size) for each, size in (("a", 10), ("b", 30_000), ("c", 10)))
+
+    shard.deliver(place.records(before, long, after))
+    await asyncio.to_thread(eventually, lambda: shard.position == 3)
+
+    kept = state_in(durable, before), state_in(durable, long), state_in(durable, after)
+    assert [state.status if state else None for state in kept] == ["completed", None, "completed"]
+    answer = Tables(durable.store, command_retention=timedelta(0)).answer(long.key, long.id)
+    assert answer is not None
+    assert answer.reason == "too_large"
+    assert len(executed) == len(set(executed)) == 3
     await shard.close()
