@@ -225,9 +225,10 @@ def measure(connection: Connection, process: int, *, workflows: int, partitions:
     console.log("waiting for the worker")
     load = Load(connection, partitions=partitions)
     load.one_by_one(20)
+    load.many(workflows // 4, in_flight=None)
+    console.log("warm: a fresh broker compiles its hot paths first")
     latencies = load.one_by_one(idle)
     console.log("idle latency measured")
-    load.many(workflows // 4, in_flight=None)  # warm
     figures = [load.many(workflows // 4, in_flight=64), load.many(workflows, in_flight=None)]
     load.close()
     memory = resident(process)
