@@ -167,6 +167,10 @@ class ShardClosedError(HephaestusError):
     """A partition cannot be opened safely and stays closed: its position does not fit its topic."""
 
 
+class UnreadablePositionError(ShardClosedError):
+    """What stands in the place of a partition's position is none, of whatever version."""
+
+
 class FencedError(HephaestusError):
     """Another worker owns this partition now; nothing that this one did since was committed. The worker exits."""
 

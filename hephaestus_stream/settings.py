@@ -9,7 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, cast
 
-from annotated_types import Ge, Gt
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -21,6 +20,8 @@ from hephaestus_stream.wire.connection import Connection
 _MOST_PARTITIONS: Final = 10_000
 # Kafka's limit for a topic is 249, and the longest of the engine's own names follows.
 _MOST_NAMESPACE: Final = 200
+# When an answer expires is reckoned from it, and must be a date.
+_LONGEST_RETENTION: Final = timedelta(days=365)
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):[0-9]{1,5}")
 
 
@@ -32,8 +33,8 @@ def _seconds(value: object) -> object:
         return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_seconds), Gt(timedelta(0))]
-DurationOrZero = Annotated[timedelta, BeforeValidator(_seconds), Ge(timedelta(0))]
+Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
+DurationOrZero = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))]
 
 
 def _addresses(bootstrap: str) -> str:
@@ -55,6 +56,12 @@ def _replication(factor: int) -> int:
     if factor != -1 and factor < 1:
         raise ValueError(f"{factor} is no number of brokers: write 1 or more, or -1 for the cluster's own default")
     return factor
+
+
+def _retention(retention: timedelta) -> timedelta:
+    if retention > _LONGEST_RETENTION:
+        raise ValueError(f"{retention} is too long: answers are kept for {_LONGEST_RETENTION.days} days at most")
+    return retention
 
 
 def _upper(value: object) -> object:
@@ -91,7 +98,7 @@ class Settings(BaseSettings):
         threads: How many blocking steps of those.
         session_timeout: When the group takes a worker that is silent for dead.
         grace: What running steps get when a worker stops.
-        command_retention: For how long a repeated command is known.
+        command_retention: For how long a repeated command is known, a year at most.
         kafka: Options of librdkafka by their own names; as JSON in the environment. They may hold passwords, so that
             they are never shown.
         log_level: From which level on the worker logs.
@@ -110,7 +117,7 @@ class Settings(BaseSettings):
     threads: Annotated[int, Field(ge=1)] = 32
     session_timeout: Duration = timedelta(seconds=10)
     grace: DurationOrZero = timedelta(seconds=10)
-    command_retention: Duration = timedelta(days=7)
+    command_retention: Annotated[Duration, AfterValidator(_retention)] = timedelta(days=7)
     kafka: Annotated[dict[str, str], BeforeValidator(_flat), Field(repr=False)] = {}
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
 

@@ -100,7 +100,8 @@ class Simulator:
         """Replaces a node's code: its attempts end with these outcomes and exceptions one by one, the last repeats."""
         if not outcomes:
             raise ValueError("a stub needs at least one outcome or exception")
-        self._runner.stubs[id(node)] = deque(outcomes)
+        # The node is kept with them: another one at its address must not take its stubs over.
+        self._runner.stubs[id(node)] = (node, deque(outcomes))
 
     async def start(
         self,
@@ -108,15 +109,21 @@ class Simulator:
         id: str,  # noqa: A002 - the wire's own word
         payload: InputT,
         *,
+        tags: tuple[str, ...] = (),
+        metadata: Mapping[str, Any] | None = None,
         on_conflict: OnConflict = "reject",
+        command_id: str | None = None,
     ) -> SimulatedRun:
-        """Starts a run.
+        """Starts a run; the same `command_id` again gives the run that it started.
 
         Raises:
             CommandRefusedError: The engine refused.
         """
         self._workflows[f"{workflow.definition.name}/{workflow.definition.version}"] = workflow
-        reply = await self._command(start_command(workflow, id, payload, on_conflict=on_conflict))
+        command = start_command(
+            workflow, id, payload, command_id=command_id, tags=tags, metadata=metadata, on_conflict=on_conflict
+        )
+        reply = await self._command(command)
         return self._snapshot(workflow, id, reply.run or "")
 
     @overload
@@ -218,7 +225,7 @@ class _StubbedRunner:
     """Executes attempts in this event loop, or takes their outcomes from stubs."""
 
     def __init__(self) -> None:
-        self.stubs: dict[int, deque[Stub]] = {}
+        self.stubs: dict[int, tuple[Node, deque[Stub]]] = {}
         self._running: dict[AttemptId, asyncio.Task[AttemptEnd]] = {}
 
     def start(self, attempt: Attempt) -> asyncio.Future[AttemptEnd]:
@@ -238,9 +245,10 @@ class _StubbedRunner:
             self._running[attempt].cancel()
 
     async def _execute(self, attempt: Attempt) -> AttemptEnd:
-        stubs = self.stubs.get(id(attempt.definition.nodes[attempt.id.node]))
-        if stubs is None:
+        stubbed = self.stubs.get(id(attempt.definition.nodes[attempt.id.node]))
+        if stubbed is None:
             return await execute(attempt, executor=None, jitter=lambda: _EVEN_JITTER)
+        _, stubs = stubbed
         outcome = stubs.popleft() if len(stubs) > 1 else stubs[0]
         if isinstance(outcome, BaseException):
             return attempt.failed(outcome, jitter=_EVEN_JITTER)

@@ -65,6 +65,12 @@ def test_durations_are_seconds_or_iso_8601(folder: Path, monkeypatch: pytest.Mon
     assert settings.session_timeout == timedelta(seconds=6.5)
 
 
+def test_an_answer_is_kept_for_a_year_at_most() -> None:
+    assert load_settings(command_retention=timedelta(days=365)).command_retention == timedelta(days=365)
+    with pytest.raises(SettingsError, match=r"command_retention in the arguments: .*: answers are kept for 365 days"):
+        load_settings(command_retention=timedelta(days=366))
+
+
 def test_options_of_librdkafka_reach_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEPHAESTUS_KAFKA", '{"security.protocol": "SSL", "socket.timeout.ms": 1000}')
     connection = load_settings(bootstrap="there:1", namespace="mine").connection

@@ -10,12 +10,13 @@ from dataclasses import asdict
 from rich.text import Text
 
 from hephaestus_stream.cli.failure import ExitCode
-from hephaestus_stream.cli.modules import AnyWorkflow, import_module, submodules_of, workflows_in
+from hephaestus_stream.cli.modules import import_module, submodules_of, workflows_in
 from hephaestus_stream.cli.output import Output, show
 from hephaestus_stream.cli.user_code import place_of, short_path
 from hephaestus_stream.core.catalog import Catalog, DuplicateWorkflowError
 from hephaestus_stream.core.workflow import collecting_problems
 from hephaestus_stream.errors import HephaestusError, Problem, WorkflowNotFoundError
+from hephaestus_stream.wire.request import AnyWorkflow
 
 
 def check(module: str, /, *, output: Output = "text") -> int:

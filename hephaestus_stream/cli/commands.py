@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeVar
 
 from cyclopts import Parameter
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 from rich.text import Text
 
 from hephaestus_stream.cli.failure import ExitCode
@@ -21,9 +20,10 @@ from hephaestus_stream.cli.target import find_target
 from hephaestus_stream.client import AsyncClient
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.run import Run, require_accepted, run_of
+from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.errors import UsageError
 from hephaestus_stream.settings import Settings
-from hephaestus_stream.wire.command import CancelCommand, Command, OnConflict, ResumeCommand, StartCommand, new_id
+from hephaestus_stream.wire.command import CancelCommand, Command, ResumeCommand, StartCommand, new_id
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.problem import problems_of
 
@@ -43,6 +43,7 @@ def start(
     input: Annotated[str, Parameter(alias="-i", allow_leading_hyphen=True)],  # noqa: A002 - the wire's own word
     wait: Annotated[bool, Parameter(alias="-w")] = False,
     tag: Annotated[tuple[str, ...], Parameter(show_default=False)] = (),
+    metadata: Annotated[str, Parameter(allow_leading_hyphen=True, show_default=False)] = "{}",
     on_conflict: OnConflict = "reject",
     command_id: Id = None,
     output: Output = "text",
@@ -56,6 +57,7 @@ def start(
         input: The start payload: JSON, `@FILE`, or `-` for standard input.
         wait: Wait until the run has ended; code 1 unless it completed.
         tag: A word to find the run by.
+        metadata: A JSON object, laid over that of the class; or `@FILE`.
         on_conflict: What to do if the key has a live run.
     """
     target = find_target(workflow, id)
@@ -70,6 +72,7 @@ def start(
         key=target.key,
         input=payload,
         tags=tag,
+        metadata=_metadata(metadata),
         on_conflict=on_conflict,
     )
     return asyncio.run(_start(command, _settings(kafka), wait=wait, output=output))
@@ -137,11 +140,18 @@ def cancel(
     asyncio.run(_tell(command, _settings(kafka), "cancelled", output=output))
 
 
-def _made(model: Callable[..., CommandT], **fields: Any) -> CommandT:  # noqa: ANN401 - checked by the model
+def _made(model: type[CommandT], **fields: Any) -> CommandT:  # noqa: ANN401 - checked by the model
     try:
         return model(**fields)
     except ValidationError as error:
-        raise UsageError(f"this is no command: {problems_of(error, StartCommand)}") from None
+        raise UsageError(f"this is no command: {problems_of(error, model)}") from None
+
+
+def _metadata(argument: str) -> dict[str, JsonValue]:
+    metadata = read_payload(argument, option="--metadata")
+    if not isinstance(metadata, dict):
+        raise UsageError("--metadata is no JSON object: write it as '{\"shop\": 7}'")
+    return metadata
 
 
 def _settings(kafka: KafkaOptions) -> Settings:

@@ -17,10 +17,11 @@ from rich.text import Text
 
 from hephaestus_stream.cli.local import FOLDER
 from hephaestus_stream.cli.logs import set_up_logging
-from hephaestus_stream.cli.modules import AnyWorkflow, load_workflows
+from hephaestus_stream.cli.modules import load_workflows
 from hephaestus_stream.cli.options import WORKER_DEFAULTS, KafkaOptions, WorkerOptions
 from hephaestus_stream.cli.serve import nothing, serve
 from hephaestus_stream.local_kafka import LocalKafka
+from hephaestus_stream.wire.request import AnyWorkflow
 
 _SHOWN: Final = ("hephaestus start ", "hephaestus resume ", "hephaestus replay ")
 

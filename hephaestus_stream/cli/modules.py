@@ -9,15 +9,13 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
 
 from typing_extensions import TypeIs
 
 from hephaestus_stream.cli.user_code import story_of
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.errors import HephaestusError, WorkflowNotFoundError
-
-AnyWorkflow: TypeAlias = type[Workflow[Any]]
+from hephaestus_stream.wire.request import AnyWorkflow
 
 
 def load_workflows(name: str) -> tuple[AnyWorkflow, ...]:

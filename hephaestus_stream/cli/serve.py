@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from hephaestus_stream.cli.modules import AnyWorkflow
 from hephaestus_stream.runtime.worker import run_worker
 from hephaestus_stream.settings import Settings
+from hephaestus_stream.wire.request import AnyWorkflow
 
 _logger: Final = logging.getLogger(__name__)
 

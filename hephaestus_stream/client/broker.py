@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,15 +10,14 @@ from typing import Any, Final, Protocol
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from hephaestus_stream.errors import BrokerUnreachableError, HephaestusError, SettingsError, TopicMismatchError
+from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG, PATIENCE, kafka_error, unreachable
 from hephaestus_stream.wire.connection import Connection
 
-PATIENCE_SECONDS: Final = 8.0
+PATIENCE_SECONDS: Final = PATIENCE.total_seconds()
 # How long a thread of the client sleeps in librdkafka: as long as closing the client may take.
 SLICE_SECONDS: Final = 0.1
 MOST_AT_ONCE: Final = 1_000
 
-# librdkafka's own lines, such as each refused connection; they go where the program's lines go.
-_LIBRDKAFKA_LOG: Final = logging.getLogger("hephaestus_stream.librdkafka")
 _UNREACHABLE: Final = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001 - librdkafka's own errors are spelled with an underscore
 # A topic that was just made, or whose leader changes, is known to its brokers a little later.
 _SETTLING: Final = frozenset(
@@ -52,7 +50,7 @@ class Reader(Protocol):
 
 def librdkafka(connection: Connection, **extra: str | float | bool) -> dict[str, Any]:
     """The configuration of one of the client's own producers and consumers."""
-    return {**connection.librdkafka(**extra), "error_cb": _ignore, "logger": _LIBRDKAFKA_LOG}
+    return {**connection.librdkafka(**extra), "error_cb": _ignore, "logger": LIBRDKAFKA_LOG}
 
 
 def open_consumer(connection: Connection, **extra: str | float | bool) -> Consumer:
@@ -128,10 +126,7 @@ def translated(failure: KafkaException, connection: Connection) -> HephaestusErr
     """The error of ours that a failed question to the cluster means."""
     error = kafka_error(failure)
     if error.code() in _UNREACHABLE:
-        return BrokerUnreachableError(
-            f"no Kafka broker answers at {connection.bootstrap} within {PATIENCE_SECONDS:g} s: is it running "
-            f"(`hephaestus dev` starts one), and are the address and `security.protocol` right?"
-        )
+        return unreachable(connection)
     return BrokerUnreachableError(f"the Kafka broker at {connection.bootstrap} refuses: {error.str()}")
 
 
@@ -142,14 +137,6 @@ def wrong_options() -> Generator[None]:
         yield
     except KafkaException as failure:
         raise SettingsError(f"an option of the Kafka connection is wrong: {kafka_error(failure).str()}") from failure
-
-
-def kafka_error(failure: KafkaException) -> KafkaError:
-    """The error inside librdkafka's exception."""
-    error: object = failure.args[0]
-    # Every KafkaException of the clients carries one; the type of `args` does not say so.
-    assert isinstance(error, KafkaError)  # noqa: S101 - narrows a type
-    return error
 
 
 def _ignore(_error: KafkaError) -> None:

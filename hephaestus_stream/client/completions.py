@@ -11,10 +11,11 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from hephaestus_stream.client.broker import PATIENCE_SECONDS, kafka_error, open_consumer, partitions_of, read
+from hephaestus_stream.client.broker import PATIENCE_SECONDS, open_consumer, partitions_of, read
 from hephaestus_stream.client.pending import settle
 from hephaestus_stream.client.scan import ALWAYS, CLOCKS_SECONDS, CompletionWait, Scan, Seen
 from hephaestus_stream.errors import ClientClosedError, HephaestusError
+from hephaestus_stream.kafka_client import kafka_error
 from hephaestus_stream.wire.connection import Connection
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from hephaestus_stream.client.run import Published
 from hephaestus_stream.errors import ClientBusyError
@@ -73,6 +73,20 @@ def settle(future: Future[ResultT], outcome: ResultT | Exception) -> None:
         future.set_result(outcome)
 
 
+class Answer(NamedTuple, Generic[ResultT]):
+    """An answer as it came in.
+
+    Attributes:
+        id: The id of the command that it answers.
+        key: The business key; None where it names none.
+        content: What is handed to those who wait.
+    """
+
+    id: str
+    key: bytes | None
+    content: ResultT
+
+
 class PendingCommands:
     """All commands of a client that are under way; the threads of the client meet here.
 
@@ -107,16 +121,23 @@ class PendingCommands:
         with self._lock:
             return self._take(pending)
 
-    def answered(self, ids: Iterable[str]) -> list[tuple[str, Pending]]:
-        """Takes out all that wait for answers to these commands; most ids are of other clients, and find nothing.
+    def awaited(self, ids: Iterable[str]) -> set[str]:
+        """Those of the ids that somebody waits for; most are of other clients' commands.
 
-        One call for many answers: each turn of the lock costs more than all the rest.
+        One call for many ids: each turn of the lock costs more than all the rest.
         """
         with self._lock:
-            waiting = [
-                (each, pending) for each in ids for pending in self._by_id.get(each, ()) if pending.reply is not None
+            return {each for each in ids if each in self._by_id}
+
+    def answered(self, answers: Iterable[Answer[ResultT]]) -> list[tuple[Pending, ResultT]]:
+        """Takes out all that wait for these answers, each with its own; one call for many, as above."""
+        with self._lock:
+            return [
+                (pending, answer.content)
+                for answer in answers
+                for pending in self._waiting_for(answer.id, answer.key)
+                if self._take(pending)
             ]
-            return [entry for entry in waiting if self._take(entry[1])]
 
     def overdue(self, now: float) -> tuple[list[Pending], list[Pending]]:
         """Takes out those whose deadline has passed; then names those that are to be sent again now."""
@@ -146,6 +167,16 @@ class PendingCommands:
         with self._lock:
             everything = [pending for waiting in self._by_id.values() for pending in waiting]
             return [pending for pending in everything if self._take(pending)]
+
+    def _waiting_for(self, id: str, key: bytes | None) -> list[Pending]:  # noqa: A002 - the wire's own word
+        """Who waits for the answer to a command: the same id may be that of commands to several keys.
+
+        An answer without a key is to a command that could not be read; it counts where it can be for one key only.
+        """
+        waiting = [pending for pending in self._by_id.get(id, ()) if pending.reply is not None]
+        if key is None:
+            return waiting if len({pending.key for pending in waiting}) == 1 else []
+        return [pending for pending in waiting if pending.key == key]
 
     def _schedule(self, pending: Pending) -> None:
         at = pending.deadline if pending.reply is None else min(pending.deadline, pending.repeat_at)

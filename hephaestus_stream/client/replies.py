@@ -9,7 +9,7 @@ import threading
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from hephaestus_stream.client.broker import SLICE_SECONDS, end_of, read
-from hephaestus_stream.client.pending import PendingCommands, settle
+from hephaestus_stream.client.pending import Answer, PendingCommands, settle
 from hephaestus_stream.errors import RecordError
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.output import Reply
@@ -63,24 +63,27 @@ class ReplyReader:
             self._receive(read(self._consumer, SLICE_SECONDS))
 
     def _receive(self, messages: list[Message]) -> None:
-        values: dict[str, bytes] = {}
+        values: list[tuple[str, bytes]] = []
         for message in messages:
             error, key, value = message.error(), message.key(), message.value()
             if error is not None:
                 _log.debug("reading the answers is interrupted: %s", error.str())
             elif key is not None and value is not None:
-                values[key.decode(errors="replace")] = value
-        # By the key alone: the answers to other clients' commands are not even read.
-        for command_id, pending in self._pending.answered(values):
+                values.append((key.decode(errors="replace"), value))
+        # By the record's key alone: the answers to other clients' commands are not even read.
+        awaited = self._pending.awaited(command_id for command_id, _ in values)
+        answers = [_answer(command_id, value) for command_id, value in values if command_id in awaited]
+        for pending, content in self._pending.answered(answers):
             if pending.reply is not None:
-                settle(pending.reply, _reply(values[command_id]))
+                settle(pending.reply, content)
 
 
-def _reply(value: bytes) -> Reply | RecordError:
+def _answer(command_id: str, value: bytes) -> Answer[Reply | RecordError]:
     try:
-        return Reply.from_bytes(value)
+        reply = Reply.from_bytes(value)
     except RecordError as error:
-        return error
+        return Answer(command_id, None, error)
+    return Answer(command_id, None if reply.key is None else reply.key.encode(), reply)
 
 
 def any_partition(partitions: int) -> int:

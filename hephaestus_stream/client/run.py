@@ -37,7 +37,7 @@ class Run:
         key: The business key.
         run: The id of the run: that of the command which started it.
         partition: The partition of the key.
-        position: The offset behind its start; None where no answer was waited for.
+        position: The offset of the command that was answered; None where no answer was waited for.
         effect: `applied` where the run was started, `existing` where it was found; None where no answer was waited for.
         duplicate: Whether the same command had been answered before.
         at: When it was started; None where it may be older than the answer.
@@ -71,7 +71,7 @@ class Receipt:
         key: The business key.
         run: The run that the command met; None where no answer was waited for and none was named.
         partition: The partition of the key.
-        position: The offset behind the command; None where no answer was waited for.
+        position: The offset of the command; None where no answer was waited for.
         effect: `applied`, or `kept` for an event that came before its node waits; None where no answer was waited for.
         duplicate: Whether the same command had been answered before.
     """

@@ -36,8 +36,8 @@ class CompletionWait:
 
     Attributes:
         key: The business key.
-        workflow: The workflow's stored name.
-        run: The run; None for whichever run of the key ended last.
+        workflow: The workflow's stored name; counts only where no run is given.
+        run: The run; None for whichever run of the workflow and key ended last.
         partition: Where the key's completions are.
         since: No completion of it is older, in seconds since 1970; `ALWAYS` where nobody knows.
         future: Gets the completion.
@@ -53,8 +53,11 @@ class CompletionWait:
     found: Completion | None = None
 
     def fits(self, record: CompletionRecord) -> bool:
-        """Whether a completion of the key is one that is waited for."""
-        return record.workflow == self.workflow and self.run in {None, record.run}
+        """Whether a completion of the key is one that is waited for.
+
+        A run's id says all: where a start found a run instead, that may be another workflow's.
+        """
+        return record.workflow == self.workflow if self.run is None else record.run == self.run
 
     @property
     def is_final(self) -> bool:

@@ -14,7 +14,6 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from hephaestus_stream.client.broker import (
     PATIENCE_SECONDS,
     SLICE_SECONDS,
-    kafka_error,
     librdkafka,
     translated,
     wrong_options,
@@ -27,6 +26,7 @@ from hephaestus_stream.errors import (
     HephaestusError,
     NoAnswerError,
 )
+from hephaestus_stream.kafka_client import kafka_error
 from hephaestus_stream.wire.connection import Connection
 
 _log = logging.getLogger(__name__)

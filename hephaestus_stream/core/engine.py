@@ -6,6 +6,7 @@ routing function said comes in as an input.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import datetime
 from typing import assert_never
 
@@ -112,7 +113,7 @@ def _start(definition: Definition, what: Start, *, now: datetime) -> Decision:
         started_at=now,
         updated_at=now,
         tags=tuple(dict.fromkeys((*definition.tags, *what.tags))),
-        metadata={**definition.metadata, **what.metadata},
+        metadata={**deepcopy(dict(definition.metadata)), **what.metadata},
         payload_bytes=max(what.size, len(what.input)),
     )
     journal = Journal(definition, state, now=now)

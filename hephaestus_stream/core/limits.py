@@ -13,6 +13,12 @@ MAX_EARLY_EVENTS: Final = 100
 MAX_REFUSALS: Final = 100
 """Refused events that a run's history tells; further ones are only answered."""
 
+MAX_RUN_ERROR: Final = 1_000
+"""Characters of the message that a failed run keeps, and its completion tells."""
+
+MAX_NODE_ERROR: Final = 300
+"""Characters of the message that a node keeps: errors of many nodes must leave room for the payloads beside them."""
+
 MAX_RESTARTS: Final = 3
 """How often an attempt is taken up again after its worker was lost, before it counts as failed."""
 

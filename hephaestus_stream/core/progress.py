@@ -18,10 +18,12 @@ from hephaestus_stream.core.ending import Ending
 from hephaestus_stream.core.input import StepSuspended, TimerFired, TimerKind
 from hephaestus_stream.core.join import Verdict, judge
 from hephaestus_stream.core.journal import Journal
-from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES, MAX_RESTARTS
+from hephaestus_stream.core.limits import MAX_NODE_ERROR, MAX_PAYLOAD_BYTES, MAX_RESTARTS, MAX_RUN_ERROR
 from hephaestus_stream.core.state import ACTIVE, EndStatus, Error, NodeState, Reported
 
+_BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+_SHOWN_LABEL = 100
 
 
 def enter(journal: Journal, node: str, *, entered_from: str | None = None) -> None:
@@ -85,7 +87,9 @@ def choose(journal: Journal, node: str, *, label: str) -> None:
     event = state.reported.event
     declared = journal.definition.labels[node, event]
     if label not in declared:
-        message = f"the route of {node}.{event} chose {label!r}; declared are {', '.join(sorted(declared))}"
+        message = (
+            f"the route of {node}.{event} chose {label[:_SHOWN_LABEL]!r}; declared are {', '.join(sorted(declared))}"
+        )
         fail_node(journal, node, error=Error("UnknownLabel", message))
         return
     journal.update(node, status="completed", label=label)
@@ -148,13 +152,13 @@ def fire(journal: Journal, what: TimerFired) -> None:
 def fail_attempt(journal: Journal, node: str, *, error: Error, permanent: bool, jitter: float) -> None:
     """An attempt failed: another one is due later, or the node fails."""
     state = journal.nodes[node]
-    policy = journal.definition.retry_of(node)
-    if permanent or state.attempt >= policy.max_attempts:
+    # A node that its version has no longer has no policy either: its failure is permanent.
+    if permanent or state.attempt >= (policy := journal.definition.retry_of(node)).max_attempts:
         fail_node(journal, node, error=error)
         return
     _record_failure(journal, node, error=error)
     due_at = _later(journal.now, policy.delay(state.attempt, jitter=jitter))
-    journal.update(node, status="retrying", error=error, restarts=0)
+    journal.update(node, status="retrying", error=error.shortened(MAX_NODE_ERROR), restarts=0)
     journal.record("retry_scheduled", node, attempt=state.attempt + 1, details={"due_at": due_at.isoformat()})
     _set_timer(journal, node, kind="retry", due_at=due_at)
 
@@ -163,7 +167,8 @@ def fail_node(journal: Journal, node: str, *, error: Error) -> None:
     """A node failed for good, and with it the run."""
     _record_failure(journal, node, error=error)
     _clear_timer(journal, node)
-    journal.update(node, status="failed", error=error, settled_at=journal.now, due_at=None)
+    kept = error.shortened(MAX_NODE_ERROR)
+    journal.update(node, status="failed", error=kept, settled_at=journal.now, due_at=None)
     end(journal, "failed", node=node, error=error)
 
 
@@ -193,7 +198,7 @@ def end(journal: Journal, status: EndStatus, *, node: str | None, error: Error |
         journal.update(name, status="interrupted", settled_at=journal.now, due_at=None)
         journal.record("interrupted", name, attempt=state.attempt)
     _drop_early(journal, None)
-    journal.end(status, node=node, error=error)
+    journal.end(status, node=node, error=None if error is None else error.shortened(MAX_RUN_ERROR))
     if error is not None:
         details |= {"error": error.type, "message": error.message}
     journal.record(status, node, details=details)
@@ -289,7 +294,8 @@ def _clear_timer(journal: Journal, node: str) -> None:
 def _due_at(journal: Journal, what: StepSuspended) -> datetime | None:
     if what.timeout is not None:
         return _later(journal.now, what.timeout)
-    return None if what.until is None else _in_utc(what.until)
+    # What lies in the past is due now: timers are kept by times since 1970.
+    return None if what.until is None else max(journal.now, _in_utc(what.until))
 
 
 def _later(now: datetime, delay: timedelta) -> datetime:
@@ -302,5 +308,5 @@ def _later(now: datetime, delay: timedelta) -> datetime:
 def _in_utc(instant: datetime) -> datetime:
     try:
         return instant.astimezone(UTC)
-    except OverflowError:  # datetime.max of a zone west of Greenwich
-        return _END_OF_TIME
+    except OverflowError:  # the last hours of a zone west of Greenwich, or the first ones of a zone east of it
+        return _BEGINNING_OF_TIME if instant.year == _BEGINNING_OF_TIME.year else _END_OF_TIME

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, cast
 
 from hephaestus_stream.errors import StepDefinitionError
 
@@ -47,6 +47,10 @@ class RetryPolicy:
                 ),
                 (not 0 <= self.jitter <= 1, f"jitter is {self.jitter}; it is a part, from 0 to 1"),
                 (self.backoff not in _BACKOFFS, f"backoff is {self.backoff!r}; choose one of {', '.join(_BACKOFFS)}"),
+                (
+                    not _are_exceptions(self.non_retryable),
+                    f"non_retryable is {self.non_retryable!r}; give a tuple of exception classes, as (ValueError,)",
+                ),
             )
             if wrong
         ]
@@ -70,6 +74,12 @@ class RetryPolicy:
         seconds = min(self.initial_delay.total_seconds() * factor, self.max_delay.total_seconds())
         spread = seconds * self.jitter
         return timedelta(seconds=min(seconds - spread / 2 + spread * jitter, self.max_delay.total_seconds()))
+
+
+def _are_exceptions(classes: object) -> bool:
+    return isinstance(classes, tuple) and all(
+        isinstance(each, type) and issubclass(each, BaseException) for each in cast("tuple[object, ...]", classes)
+    )
 
 
 DEFAULT_RETRY = RetryPolicy()

@@ -32,6 +32,11 @@ class Error(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str
     traceback: str = ""
 
+    def shortened(self, most: int) -> Error:
+        """The error as the record keeps it: its type and the beginning of its message; the history has the rest."""
+        message = self.message if len(self.message) <= most else f"{self.message[:most]}…"
+        return Error(self.type, message)
+
 
 class Reported(msgspec.Struct, frozen=True, omit_defaults=True):
     """An event with its payload and metadata as JSON bytes: the engine never looks inside."""
@@ -66,7 +71,7 @@ class NodeState(msgspec.Struct, frozen=True, omit_defaults=True):
         otherwise: The outcome of a wait that times out; it counts among the record's payload bytes.
         entered_from: The node whose edge started this one; kept for exits, whose visible results depend on it.
         restarts: How often this attempt was taken up again after its worker was lost.
-        error: Of the last failed attempt.
+        error: Of the last failed attempt, shortened.
     """
 
     status: NodeStatus
@@ -91,6 +96,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
         payload_bytes: What payloads and metadata take in this record, of which there is a bound.
         ended_at: The node at which the run ended, or that failed it.
         finished_at: When it ended.
+        error: Why it failed, shortened.
         halted: Why the run stands still: a bug of the engine. It can be cancelled.
     """
 

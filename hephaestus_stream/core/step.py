@@ -50,7 +50,7 @@ class Step(Node, Generic[InputT, ConfigT]):
     Attributes:
         retry: The policy for failed attempts; None leaves it to the workflow, then to the library.
         timeout: How long one attempt may take; None means no bound.
-        runner: `asyncio` or `thread`; None chooses by the kind of `execute`.
+        runner: `asyncio` or `thread`, where a class wants to say by itself what the kind of its `execute` says.
         config: The configuration of this node.
     """
 
@@ -80,6 +80,9 @@ class Step(Node, Generic[InputT, ConfigT]):
         super().__init_subclass__(**keywords)
         for name, value in vars(cls).items():
             _refuse_bad_event(cls, name, value)
+        problem = _problem_of_attributes(cls)
+        if problem is not None:
+            raise StepDefinitionError(f"{cls.__name__}: {problem}")
 
     def execute(self, instance: Instance, config: ConfigT, context: Context[InputT]) -> Outcome | Awaitable[Outcome]:
         """Does the work and says how it ended. `async def` runs on the event loop, `def` in a thread.
@@ -96,12 +99,34 @@ class Step(Node, Generic[InputT, ConfigT]):
     @classmethod
     def is_blocking(cls) -> bool:
         """Whether `execute` must run in a thread."""
-        return not _is_coroutine(cls.execute) if cls.runner is None else cls.runner == "thread"
+        return not _is_coroutine(cls.execute)
+
+
+_UNWRITTEN = cast("Callable[..., object]", vars(Step)["execute"])
+"""What a step has for `execute` until somebody writes one."""
 
 
 @cache  # asked for each attempt, and always answered the same
 def _is_coroutine(execute: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(execute)
+
+
+def _problem_of_attributes(step: type[Step[Any, Any]]) -> str | None:
+    """What is wrong with a step's policy, bound and runner: said here, or each attempt would fail by it."""
+    # What a type checker would not let pass, either.
+    retry, timeout, runner = cast("tuple[object, object, object]", (step.retry, step.timeout, step.runner))
+    execute = cast("Callable[..., object]", step.execute)
+    if not isinstance(retry, RetryPolicy | None):
+        return f"retry is {retry!r}; give a RetryPolicy(...), or leave it out"
+    if timeout is not None and not (isinstance(timeout, timedelta) and timeout > timedelta(0)):
+        return f"timeout is {timeout!r}; give a timedelta above zero, as timedelta(seconds=20)"
+    if runner is not None and runner not in get_args(RunnerName):
+        return f"runner is {runner!r}; choose one of {', '.join(get_args(RunnerName))}, or leave it out"
+    if runner == "thread" and _is_coroutine(execute):
+        return "runner is 'thread', but async def execute runs on the event loop; write def execute"
+    if runner == "asyncio" and not _is_coroutine(execute) and execute is not _UNWRITTEN:
+        return "runner is 'asyncio', but def execute would block the event loop; write async def execute"
+    return None
 
 
 def is_step(node: object) -> TypeIs[Step[Any, Any]]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
-from hephaestus_stream.core.context import Context, StepResult, StepResults
+from hephaestus_stream.core.context import Context, StepResults
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.event import Emitted, Suspend
 from hephaestus_stream.core.input import StepEmitted, StepFailed, StepSuspended
 from hephaestus_stream.core.instance import Instance
 from hephaestus_stream.core.state import Error, Reported, State
-from hephaestus_stream.core.visible import visible_nodes
+from hephaestus_stream.core.step import Step, is_step
+from hephaestus_stream.cycle.results import RecordedResults
 from hephaestus_stream.errors import PermanentError, StepDefinitionError
 
+_MAX_TYPE = 100
 _MAX_MESSAGE = 1_000
 _MAX_TRACEBACK = 4_000
 
@@ -49,6 +50,21 @@ class Attempt:
     state: State
 
     @property
+    def step(self) -> Step[Any, Any]:
+        """Whose code is executed.
+
+        Raises:
+            PermanentError: The version of the run has no such step any more.
+        """
+        node = self.definition.nodes.get(self.id.node)
+        if not is_step(node):
+            raise PermanentError(
+                f"version {self.definition.version} of {self.definition.name} has no step '{self.id.node}' any more; "
+                "give a changed graph the next version"
+            )
+        return node
+
+    @property
     def instance(self) -> Instance:
         """What the step may know of the run."""
         return instance_of(self.state)
@@ -75,8 +91,9 @@ class Attempt:
 
     def failed(self, error: BaseException, *, jitter: float) -> StepFailed:
         """What the engine is told of an exception."""
-        policy = self.definition.retry_of(self.id.node)
-        permanent = isinstance(error, (PermanentError, *policy.non_retryable))
+        known = self.id.node in self.definition.nodes
+        lasting = self.definition.retry_of(self.id.node).non_retryable if known else (BaseException,)
+        permanent = isinstance(error, (PermanentError, *lasting))
         return StepFailed(self.id.node, self.id.number, describe(error), permanent=permanent, jitter=jitter)
 
     def _bad_outcome(self, what: str) -> StepFailed:
@@ -97,14 +114,14 @@ class Attempt:
 
 
 def instance_of(state: State) -> Instance:
-    """The identity of a run."""
+    """The identity of a run; the metadata are a copy, so that no step changes the record."""
     return Instance(
         key=state.key,
         run=state.run,
         workflow=state.workflow,
         version=state.version,
         tags=state.tags,
-        metadata=state.metadata,
+        metadata=deepcopy(state.metadata) if state.metadata else {},
         started_at=state.started_at,
     )
 
@@ -113,44 +130,32 @@ def context_of(
     definition: Definition, state: State, node: str, *, attempt: int, with_own_result: bool = False
 ) -> Context[Any]:
     """What a node sees; a routing function sees its own node's result too."""
-    names = [*visible_nodes(definition.graph, state.nodes, node), *([node] if with_own_result else [])]
-    readers: Mapping[str, Callable[[], StepResult]] = {
-        name: partial(_read_result, definition, state, name) for name in names
-    }
     return Context(
         initial=definition.input_adapter.validate_json(state.input),
-        idempotency_key=f"{state.run}/{node}",
+        idempotency_key=f"{state.key}/{state.run}/{node}",
         attempt=attempt,
-        steps=StepResults(readers),
+        steps=StepResults(RecordedResults(definition, state, node, with_own=with_own_result)),
     )
 
 
 def describe(error: BaseException) -> Error:
     """An exception as the history keeps it."""
-    text = _encodable("".join(traceback.format_exception(error)))
-    return Error(type(error).__name__, _clip(_message(error)), text[-_MAX_TRACEBACK:])
-
-
-def _read_result(definition: Definition, state: State, node: str) -> StepResult:
-    node_state = state.nodes[node]
-    reported = node_state.reported or Reported("")
-    event = definition.events[node][reported.event]
-    adapter = event.adapter
-    return StepResult(
-        node=node,
-        event=reported.event,
-        source=event,
-        payload=None if adapter is None or reported.payload is None else adapter.validate_json(reported.payload),
-        metadata={} if reported.metadata is None else msgspec.json.decode(reported.metadata),
-        attempt=node_state.attempt,
-    )
+    kind = _clip(type(error).__name__, most=_MAX_TYPE)
+    return Error(kind, _clip(_message(error)), _encodable(_traceback(error))[-_MAX_TRACEBACK:])
 
 
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - an exception's own code may raise anything, too
+    except BaseException:  # noqa: BLE001 - an exception's own code may raise anything, too
         return f"a {type(error).__name__} that cannot be shown"
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except BaseException:  # noqa: BLE001 - as above
+        return ""
 
 
 def _encodable(text: str) -> str:
@@ -158,6 +163,6 @@ def _encodable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def _clip(text: str) -> str:
+def _clip(text: str, *, most: int = _MAX_MESSAGE) -> str:
     text = _encodable(text)
-    return text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…"
+    return text if len(text) <= most else f"{text[:most]}…"

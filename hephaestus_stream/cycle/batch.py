@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
+from hephaestus_stream.cycle.record import TimerRecord
 from hephaestus_stream.cycle.tables import DERIVED, Change
 from hephaestus_stream.wire.record import OutputRecord
 
@@ -50,7 +51,7 @@ class Batch:
         to_start: Attempts that begin only after the commit.
         stops: Attempts that are no longer wanted.
         more_expired: Whether more is to be deleted than one cycle does.
-        held_timers: Whether due timers were left because the worker lacks their workflow.
+        held: Due timers that were left because the worker lacks their workflow.
     """
 
     outputs: list[OutputRecord] = field(default_factory=list[OutputRecord])
@@ -64,7 +65,7 @@ class Batch:
     to_start: list[Attempt] = field(default_factory=list[Attempt])
     stops: list[AttemptId] = field(default_factory=list[AttemptId])
     more_expired: bool = False
-    held_timers: bool = False
+    held: list[TimerRecord] = field(default_factory=list[TimerRecord])
 
     def changelog(self) -> list[Change]:
         """The changes that go to the changelog: all but those of derived tables."""

@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
-from hephaestus_stream.core.answer import Refused
+from hephaestus_stream.core.answer import Reason, Refused
 from hephaestus_stream.core.input import Input, Recovered, TimerFired
 from hephaestus_stream.cycle.attempt import Attempt, AttemptId
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.execution import Execution, ShardProfile
 from hephaestus_stream.cycle.intake import Intake, read
+from hephaestus_stream.cycle.record import TimerRecord
 from hephaestus_stream.cycle.runner import Runner
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
 from hephaestus_stream.cycle.tables import Committed
-from hephaestus_stream.errors import CommandError, EngineError
+from hephaestus_stream.errors import CommandError, RecordRefusedError
 from hephaestus_stream.wire.command import Command
 
 _logger = logging.getLogger(__name__)
@@ -56,20 +57,21 @@ async def run_cycle(
 
 
 def reject(
-    shard: ShardProfile, committed: Committed, runner: Runner, source: Source, *, reason: str, now: datetime
+    shard: ShardProfile, committed: Committed, runner: Runner, source: Source, *, error: Exception, now: datetime
 ) -> Batch:
-    """What is left of one input whose records no broker takes: a refusal, or a run that stands still.
+    """What is left of one input that cannot be taken in: a refusal, or a run that stands still.
 
     Args:
         shard: The shard's surroundings.
         committed: Its committed state.
         runner: Not asked for anything.
         source: The input, alone.
-        reason: What the broker said.
+        error: Why: no broker takes its records (`RecordRefusedError`), or a bug of ours.
         now: The time of it.
     """
     cycle = _Cycle(shard, committed, runner, now=now, fold=False)
-    cycle.reject(source, EngineError(reason))
+    reason: Reason = "too_large" if isinstance(error, RecordRefusedError) else "engine_error"
+    cycle.reject(source, reason=reason, error=error)
     return cycle.finish()
 
 
@@ -99,7 +101,7 @@ class _Cycle:
                     del by_key[key]
             await self._fold()
 
-    def reject(self, source: Source, error: EngineError) -> None:
+    def reject(self, source: Source, *, reason: Reason, error: Exception) -> None:
         """Takes nothing of an input in, and tells so."""
         match source:
             case CommandRecord():
@@ -107,7 +109,7 @@ class _Cycle:
                 if isinstance(command, CommandError):
                     self._intake.refuse_unread(source, command)
                 else:
-                    self._intake.refuse(source, command, Refused("too_large", f"its records are refused: {error}"))
+                    self._intake.refuse(source, command, Refused(reason, f"it cannot be taken in: {error}"[:1000]))
             case AttemptEnded(id, end):
                 self._halt(id.key, id.run, end, error)
             case TimerDue(timer, jitter):
@@ -134,9 +136,7 @@ class _Cycle:
             case AttemptEnded(id, end):
                 self._transit(id.key, id.run, end)
             case TimerDue(timer, jitter):
-                fired = TimerFired(timer.node, timer.attempt, timer.kind, timer.due_at, jitter)
-                if not self._transit(timer.key, timer.run, fired):
-                    self._execution.tables.clear_timer(timer)
+                self._fire(timer, jitter)
             case TakenOver(key, run, worker_lost):
                 self._take_over(key, run, worker_lost=worker_lost)
             case (record, command):
@@ -151,6 +151,17 @@ class _Cycle:
             _logger.exception("a %s command for %s failed in the engine", command.type, command.key)
             refused = Refused("engine_error", f"a bug in the engine; the {command.type} command is in the dead letters")
             self._intake.refuse(record, command, refused)
+
+    def _fire(self, timer: TimerRecord, jitter: float) -> None:
+        """Fires a timer; one of a workflow that this worker lacks is held, until a worker has it."""
+        execution = self._execution
+        state = execution.tables.state(timer.key, timer.run)
+        if state is not None and execution.shard.catalog.get(state.workflow, state.version) is None:
+            execution.batch.held.append(timer)
+            return
+        fired = TimerFired(timer.node, timer.attempt, timer.kind, timer.due_at, jitter)
+        if not self._transit(timer.key, timer.run, fired):
+            execution.tables.clear_timer(timer)
 
     def _take_over(self, key: str, run: str, *, worker_lost: bool) -> None:
         """Attaches to the attempts that this process still executes, and starts the others again."""
@@ -176,8 +187,7 @@ class _Cycle:
             return False
         definition = self._execution.shard.catalog.get(state.workflow, state.version)
         if definition is None:
-            self._execution.batch.held_timers = True
-            return True
+            return False
         try:
             self._execution.transit(definition, state, what)
         except Exception as error:  # our own bug must cost this run only
@@ -186,7 +196,7 @@ class _Cycle:
             return False
         return True
 
-    def _halt(self, key: str, run: str, what: Input, error: EngineError) -> None:
+    def _halt(self, key: str, run: str, what: Input, error: Exception) -> None:
         state = self._execution.tables.state(key, run)
         definition = None if state is None else self._execution.shard.catalog.get(state.workflow, state.version)
         if state is not None and definition is not None:

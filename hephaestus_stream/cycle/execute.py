@@ -10,13 +10,13 @@ from contextlib import nullcontext
 from contextvars import copy_context
 from typing import Any
 
-from hephaestus_stream.core.step import Step, is_step
+from hephaestus_stream.core.step import Step
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd
-from hephaestus_stream.errors import EngineError, StepTimeoutError
+from hephaestus_stream.errors import StepTimeoutError
 
 
 async def execute(attempt: Attempt, *, executor: Executor | None, jitter: Callable[[], float]) -> AttemptEnd:
-    """Runs a step's code to its end, and says how it ended.
+    """Runs a step's code to its end, and says how it ended: whatever goes wrong is a failed attempt.
 
     Args:
         attempt: What to execute.
@@ -26,25 +26,29 @@ async def execute(attempt: Attempt, *, executor: Executor | None, jitter: Callab
     Raises:
         asyncio.CancelledError: The attempt was stopped from outside.
     """
-    step = attempt.definition.nodes[attempt.id.node]
-    if not is_step(step):
-        raise EngineError(f"{attempt.id.node} is no step")
-    clock = None if step.timeout is None else asyncio.timeout(step.timeout.total_seconds())
     try:
-        async with clock or nullcontext():
-            outcome = await _call(step, attempt, executor)
-    except TimeoutError as error:
-        if clock is None or not clock.expired():  # the step's own doing
-            return attempt.failed(error, jitter=jitter())
-        late = StepTimeoutError(f"{attempt.id.node} took longer than its timeout of {step.timeout}")
-        return attempt.failed(late, jitter=jitter())
+        return attempt.ended(await _in_time(attempt, executor))
     except asyncio.CancelledError as error:
         if _is_stopped():
             raise
         return attempt.failed(error, jitter=jitter())  # the step's own doing
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a step may raise anything, and must not end the worker
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a step may raise anything, and must not end the worker
         return attempt.failed(error, jitter=jitter())
-    return attempt.ended(outcome)
+
+
+async def _in_time(attempt: Attempt, executor: Executor | None) -> object:
+    """What the step returns; it raises `StepTimeoutError` where that takes too long."""
+    step = attempt.step
+    clock = None if step.timeout is None else asyncio.timeout(step.timeout.total_seconds())
+    try:
+        async with clock or nullcontext():
+            return await _call(step, attempt, executor)
+    except TimeoutError as error:
+        if clock is None or not clock.expired():  # the step's own doing
+            raise
+        raise StepTimeoutError(f"{attempt.id.node} took longer than its timeout of {step.timeout}") from error
 
 
 async def _call(step: Step[Any, Any], attempt: Attempt, executor: Executor | None) -> object:
@@ -59,9 +63,10 @@ async def _call(step: Step[Any, Any], attempt: Attempt, executor: Executor | Non
 def _call_in_thread(step: Step[Any, Any], attempt: Attempt) -> object:
     try:
         return step.execute(attempt.instance, step.config, attempt.context)
-    except StopIteration as error:
-        # A future cannot carry it: whoever awaits it would wait for ever.
-        raise RuntimeError(f"{attempt.id.node} raised StopIteration") from error
+    except (StopIteration, KeyboardInterrupt) as error:
+        # A future cannot carry the one: whoever awaits it would wait for ever. And the other, which nobody's keyboard
+        # sends to a thread, would end the worker.
+        raise RuntimeError(f"{attempt.id.node} raised {type(error).__name__}") from error
 
 
 def _is_stopped() -> bool:

@@ -55,6 +55,14 @@ class ShardProfile:
     command_retention: timedelta = timedelta(days=7)
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the engine decided about one run: a decision, and those of the routes that it led to."""
+
+    definition: Definition
+    decisions: Sequence[Decision]
+
+
 class Execution:
     """Applies transitions one after the other, and collects what they leave to be done.
 
@@ -79,9 +87,9 @@ class Execution:
         Raises:
             Exception: Whatever a bug of ours raises.
         """
-        decisions = self.decide(definition, state, what)
-        self.carry_out(definition, decisions)
-        return decisions[0]
+        decided = Decided(definition, self.decide(definition, state, what))
+        self.carry_out([decided])
+        return decided.decisions[0]
 
     def decide(self, definition: Definition, state: State | None, what: Input) -> list[Decision]:
         """What an input leads to, with the routing decisions that follow from it; nothing changes by it.
@@ -97,7 +105,7 @@ class Execution:
     def halt(self, definition: Definition, state: State, what: Input, *, error: Exception) -> None:
         """Keeps a run as it was before an input that the engine failed on; the input is in the dead letters."""
         reason = f"{type(what).__name__} failed in the engine: {error!r}"[:1000]
-        self.carry_out(definition, [halt(definition, state, reason=reason, now=self.now)])
+        self.carry_out([Decided(definition, [halt(definition, state, reason=reason, now=self.now)])])
         letter = DeadLetter(
             "engine_error", reason, self.shard.topics.commands, self.shard.partition, -1, self.now.astimezone(UTC)
         )
@@ -116,9 +124,10 @@ class Execution:
                     return ChoiceFailed(effect.node, describe(error))
         return None
 
-    def carry_out(self, definition: Definition, decisions: Sequence[Decision]) -> None:
-        """Writes decisions down: first what may fail, the encoding, then what cannot."""
+    def carry_out(self, decided: Sequence[Decided]) -> None:
+        """Writes decisions down, all or none: first what may fail, the encoding, then what cannot."""
         mark = len(self.publisher.records)
+        decisions = [decision for each in decided for decision in each.decisions]
         try:
             history = [
                 (decision.state, event.sequence, self.publisher.history(decision.state, event))
@@ -132,10 +141,13 @@ class Execution:
             raise
         for state, sequence, event in history:
             self.tables.add_history(state, sequence, event)
-        for decision in decisions:
-            for effect in decision.effects:
-                self._effect(definition, decision.state, effect)
-        self._keep(definition, decisions[-1].state)
+        for each in decided:
+            for decision in each.decisions:
+                for effect in decision.effects:
+                    self._effect(each.definition, decision.state, effect)
+            # What is not told changed nothing: the record need not be written again.
+            if any(decision.history for decision in each.decisions):
+                self._keep(each.definition, each.decisions[-1].state)
 
     def _publish(self, decision: Decision) -> None:
         for effect in decision.effects:

@@ -10,12 +10,11 @@ import msgspec
 
 from hephaestus_stream.core.admission import Existing, KeyRecord, admit, find_run
 from hephaestus_stream.core.answer import Accepted, Answer, Reason, Refused
-from hephaestus_stream.core.decision import Decision
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.input import Cancel, Resume, Start
 from hephaestus_stream.core.state import Reported, State
 from hephaestus_stream.cycle.batch import Forward, Reply
-from hephaestus_stream.cycle.execution import Execution
+from hephaestus_stream.cycle.execution import Decided, Execution
 from hephaestus_stream.cycle.payload import event_payload, label_size, start_payload
 from hephaestus_stream.cycle.record import AnswerRecord
 from hephaestus_stream.cycle.source import CommandRecord
@@ -118,7 +117,7 @@ class Intake:
         if isinstance(admission, Existing):
             return Accepted("existing"), admission.run
         # All is decided before anything of it is written down: a start that fails ends no other run.
-        decided: list[tuple[Definition, list[Decision]]] = []
+        decided: list[Decided] = []
         for run in admission.terminate:
             ending = self._ending(command, run, record)
             if isinstance(ending, Refused):
@@ -126,14 +125,11 @@ class Intake:
             decided.append(ending)
         size = len(payload) + label_size(command)
         start = Start(command.key, command.id, payload, command.tags, dict(command.metadata), size)
-        decided.append((definition, self._execution.decide(definition, None, start)))
-        for each in decided:
-            self._execution.carry_out(*each)
+        decided.append(Decided(definition, self._execution.decide(definition, None, start)))
+        self._execution.carry_out(decided)
         return Accepted("applied"), command.id
 
-    def _ending(
-        self, command: StartCommand, run: str, record: KeyRecord
-    ) -> tuple[Definition, list[Decision]] | Refused:
+    def _ending(self, command: StartCommand, run: str, record: KeyRecord) -> Decided | Refused:
         """How a run ends that is replaced."""
         state = self._tables.state(command.key, run)
         found = next(each for each in record.runs if each.run == run)
@@ -143,7 +139,7 @@ class Intake:
         if state is None:
             raise EngineError(f"{command.key} names the run {run}, and there is none")
         cancel = Cancel(command.id, f"replaced by run {command.id}")
-        return definition, self._execution.decide(definition, state, cancel)
+        return Decided(definition, self._execution.decide(definition, state, cancel))
 
     def _resume(self, command: ResumeCommand) -> tuple[Answer, str | None]:
         found = self._find(command)

@@ -19,12 +19,14 @@ class MemoryStore:
         """The value of a key, or None."""
         return self._values.get(key)
 
-    def scan(self, prefix: bytes, *, start: bytes | None = None, limit: int) -> list[tuple[bytes, bytes]]:
-        """Entries whose keys have the prefix, in the order of their keys, from `start` on."""
+    def scan(
+        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int
+    ) -> list[tuple[bytes, bytes]]:
+        """Entries whose keys have the prefix, in the order of their keys, from `start` on and below `end`."""
         found: list[tuple[bytes, bytes]] = []
         for index in range(bisect_left(self._keys, max(start or prefix, prefix)), len(self._keys)):
             key = self._keys[index]
-            if len(found) == limit or not key.startswith(prefix):
+            if len(found) == limit or not key.startswith(prefix) or (end is not None and key >= end):
                 break
             found.append((key, self._values[key]))
         return found

@@ -12,6 +12,7 @@ from hephaestus_stream.core.admission import KeyRecord
 from hephaestus_stream.core.answer import AnswerEffect, Reason
 from hephaestus_stream.core.input import TimerKind
 from hephaestus_stream.core.state import State
+from hephaestus_stream.errors import ShardClosedError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -72,29 +73,34 @@ def encode(record: Record, header: Header | None = None) -> bytes:
 
 
 def header_of(value: bytes) -> Header:
-    """The header of a record."""
-    _form, running, expires, number = _HEADER.unpack_from(value)
+    """The header of a record.
+
+    Raises:
+        ShardClosedError: The record was written by a newer version; the same holds for each `decode_...`.
+    """
+    form, running, expires, number = _HEADER.unpack_from(value)
+    _require_known(form)
     return Header(bool(running), expires, number)
 
 
 def decode_state(value: bytes) -> State:
     """A run's state."""
-    return _STATE.decode(memoryview(value)[_HEADER.size :])
+    return _STATE.decode(_body(value))
 
 
 def decode_key(value: bytes) -> KeyRecord:
     """What is kept of a key."""
-    return _KEY.decode(memoryview(value)[_HEADER.size :])
+    return _KEY.decode(_body(value))
 
 
 def decode_answer(value: bytes) -> AnswerRecord:
     """The answer to a command."""
-    return _ANSWER.decode(memoryview(value)[_HEADER.size :])
+    return _ANSWER.decode(_body(value))
 
 
 def decode_timer(value: bytes) -> TimerRecord:
     """A timer."""
-    return _TIMER.decode(memoryview(value)[_HEADER.size :])
+    return _TIMER.decode(_body(value))
 
 
 def microseconds(at: datetime) -> int:
@@ -105,3 +111,15 @@ def microseconds(at: datetime) -> int:
 def instant(number: int) -> datetime:
     """The inverse of `microseconds`."""
     return _EPOCH + number * _MICROSECOND
+
+
+def _body(value: bytes) -> memoryview:
+    _require_known(value[0])
+    return memoryview(value)[_HEADER.size :]
+
+
+def _require_known(form: int) -> None:
+    if form > FORM:
+        raise ShardClosedError(
+            f"a record of the state has the form {form}, this version reads up to {FORM}: upgrade this worker"
+        )

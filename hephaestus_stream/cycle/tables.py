@@ -7,7 +7,7 @@ Every entry has a key of bytes that begins with its table's letter. `k` keys, `i
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -42,6 +42,8 @@ _NUL: Final = b"\0"
 _TIME: Final = struct.Struct(">q")
 # More than are kept of one key.
 _MANY_ANSWERS: Final = 10_000
+# A record of history stays far below what a record may have.
+_CHAPTER_BYTES: Final = 200_000
 
 Change = tuple[bytes, bytes | None]
 
@@ -53,8 +55,10 @@ class Committed(Protocol):
         """The value of a key, or None."""
         ...
 
-    def scan(self, prefix: bytes, *, start: bytes | None = None, limit: int) -> list[tuple[bytes, bytes]]:
-        """Entries whose keys have the prefix, in the order of their keys, from `start` on."""
+    def scan(
+        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int
+    ) -> list[tuple[bytes, bytes]]:
+        """Entries whose keys have the prefix, in the order of their keys, from `start` on and below `end`."""
         ...
 
 
@@ -74,12 +78,24 @@ def derive(key: bytes, value: bytes | None) -> Sequence[Change]:
     return entries
 
 
+class _Chapter:
+    """Events of one run that make up one record of its history."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.events: list[bytes] = []
+        self.size = 0
+
+    def add(self, event: bytes) -> None:
+        self.events.append(event)
+        self.size += len(event)
+
+
 class Tables:
     """Reads and writes records by their own names; a run that changes often in a cycle is written once.
 
     Args:
         committed: What is read where the cycle has not changed it.
-        retention: How long a finished run of a workflow and version is kept.
         command_retention: How long a command's answer is kept.
     """
 
@@ -91,7 +107,7 @@ class Tables:
         self._retention: dict[bytes, timedelta] = {}
         self._keys: dict[bytes, KeyRecord] = {}
         self._known_keys: dict[bytes, KeyRecord] = {}
-        self._history: dict[bytes, list[bytes]] = {}
+        self._history: dict[bytes, list[_Chapter]] = {}
 
     def state(self, key: str, run: str) -> State | None:
         """A run."""
@@ -110,7 +126,7 @@ class Tables:
     def key_record(self, key: str) -> KeyRecord:
         """What is kept of a key; an empty record for an unknown one."""
         place = KEYS + key.encode()
-        record = self._keys.get(place) or self._known_keys.get(place)
+        record = self._keys.get(place, self._known_keys.get(place))
         if record is None:
             value = self._get(place)
             record = self._known_keys[place] = KeyRecord() if value is None else decode_key(value)
@@ -120,14 +136,12 @@ class Tables:
         """Keeps a key's record; an empty one is deleted."""
         self._keys[KEYS + key.encode()] = record
 
-    def add_history(self, state: State, first_sequence: int, event: bytes) -> None:
-        """Adds an event, as JSON, to the history that the cycle writes for a run as one record."""
-        place = _instance(state.key, state.run)[1:]
-        written = self._history.get(place)
-        if written is None:
-            self._history[place] = [_TIME.pack(first_sequence), event]
-        else:
-            written.append(event)
+    def add_history(self, state: State, sequence: int, event: bytes) -> None:
+        """Adds an event, as JSON, to the history that the cycle writes for a run, in as few records as it may."""
+        chapters = self._history.setdefault(_instance(state.key, state.run)[1:], [])
+        if not chapters or chapters[-1].size + len(event) > _CHAPTER_BYTES:
+            chapters.append(_Chapter(sequence))
+        chapters[-1].add(event)
 
     def answer(self, key: str, command: str) -> AnswerRecord | None:
         """The answer that a command got."""
@@ -157,11 +171,16 @@ class Tables:
         else:
             self._changes[place] = None
 
-    def due_timers(self, now: datetime, *, limit: int) -> list[TimerRecord]:
-        """The committed timers that are due, the earliest first."""
-        entries = self._committed.scan(TIMERS, limit=limit)
+    def due_timers(self, now: datetime, *, limit: int, held: Container[TimerRecord] = ()) -> list[TimerRecord]:
+        """The committed timers that are due, the earliest first; those that are held are passed over."""
         end = TIMERS + _TIME.pack(microseconds(now) + 1)
-        return [decode_timer(value) for place, value in entries if place < end]
+        due: list[TimerRecord] = []
+        start: bytes | None = None
+        while len(due) < limit and (entries := self._committed.scan(TIMERS, start=start, end=end, limit=limit)):
+            timers = (decode_timer(value) for _, value in entries)
+            due += [timer for timer in timers if timer not in held]
+            start = entries[-1][0] + _NUL
+        return due[:limit]
 
     def running(self, *, after: bytes | None, limit: int) -> list[tuple[bytes, str, str]]:
         """The committed runs with running steps, as (place, key, run), a page at a time."""
@@ -172,7 +191,7 @@ class Tables:
     def expire(self, now: datetime, *, limit: int) -> int:
         """Deletes what is kept no longer; returns how many entries it looked at."""
         end = EXPIRY + _TIME.pack(microseconds(now))
-        entries = [place for place, _ in self._committed.scan(EXPIRY, limit=limit) if place < end]
+        entries = [place for place, _ in self._committed.scan(EXPIRY, end=end, limit=limit)]
         for entry in entries:
             self._changes[entry] = None
             place = entry[1 + _TIME.size :]
@@ -182,7 +201,7 @@ class Tables:
             if place.startswith(INSTANCES):
                 self._delete_run(*_key_and_run(place))
             else:
-                self._delete_answer(place, number=header_of(value).number)
+                self._delete_answer(place)
         return len(entries)
 
     def changes(self) -> dict[bytes, bytes | None]:
@@ -190,8 +209,10 @@ class Tables:
         changes = dict(self._changes)
         for place, state in self._states.items():
             changes[place] = encode(state, self._header(place, state))
-        for place, (first, *events) in self._history.items():
-            changes[HISTORY + place + _NUL + first] = b"[" + b",".join(events) + b"]"
+        for place, chapters in self._history.items():
+            for chapter in chapters:
+                first = _TIME.pack(chapter.first)
+                changes[HISTORY + place + _NUL + first] = b"[" + b",".join(chapter.events) + b"]"
         for place, record in self._keys.items():
             changes[place] = encode(record) if record != KeyRecord() else None
         return changes
@@ -213,12 +234,11 @@ class Tables:
         # What is left is only the count of its commands, which numbers their answers.
         self.put_key_record(key, record if record.runs or self._has_answers(key) else KeyRecord())
 
-    def _delete_answer(self, place: bytes, *, number: int) -> None:
+    def _delete_answer(self, place: bytes) -> None:
         self._changes[place] = None
         key = place[1:].partition(_NUL)[0].decode()
-        record = self.key_record(key)
-        # A key without runs is forgotten with its last command.
-        if not record.runs and number >= record.commands:
+        # A key without runs is forgotten with its last answer.
+        if not self.key_record(key).runs and not self._has_answers(key):
             self.put_key_record(key, KeyRecord())
 
     def _has_answers(self, key: str) -> bool:

@@ -34,6 +34,9 @@ def server_properties(data: Path, *, port: int, controller_port: int) -> dict[st
         "share.coordinator.state.topic.min.isr": "1",
         # Compacted topics are small here; the default of 128 MB would be a quarter of the heap.
         "log.cleaner.dedupe.buffer.size": "4194304",
+        # Small logs are cleaned soon: nobody waits half a minute to see a compaction on his own machine.
+        "log.initial.task.delay.ms": "500",
+        "log.cleaner.backoff.ms": "500",
     }
 
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from datetime import timedelta
 from typing import Final, Protocol
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 
-from hephaestus_stream.errors import BrokerUnreachableError, StoppedError
+from hephaestus_stream.errors import StoppedError
+from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG, PATIENCE, kafka_error, unreachable
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
+__all__ = [
+    "LIBRDKAFKA_LOG",
+    "PATIENCE",
+    "SLICE",
+    "AsksForTopic",
+    "await_broker",
+    "kafka_error",
+    "require_running",
+    "unreachable",
+]
+
 # Short, so that a stop is felt at once; long enough to cost nothing.
 SLICE: Final = timedelta(milliseconds=300)
-PATIENCE: Final = timedelta(seconds=8)
-
-# librdkafka's own lines, such as each refused connection; they go where the program's lines go.
-LIBRDKAFKA_LOG: Final = logging.getLogger("hephaestus_stream.librdkafka")
 
 
 class AsksForTopic(Protocol):
@@ -51,14 +58,6 @@ def await_broker(client: AsksForTopic, connection: Connection, *, stop: threadin
             return
 
 
-def unreachable(connection: Connection) -> BrokerUnreachableError:
-    """The error that names the address and the way out."""
-    return BrokerUnreachableError(
-        f"no Kafka broker answers at {connection.bootstrap} within {PATIENCE.total_seconds():g} s: is it running, and "
-        f"are the address and `security.protocol` right?"
-    )
-
-
 def require_running(stop: threading.Event, *, doing: str) -> None:
     """Return unless the partition is being closed.
 
@@ -67,11 +66,3 @@ def require_running(stop: threading.Event, *, doing: str) -> None:
     """
     if stop.is_set():
         raise StoppedError(f"stopped while {doing}: the partition is being closed; open it again to go on")
-
-
-def kafka_error(failure: KafkaException) -> KafkaError:
-    """The error inside librdkafka's exception."""
-    error: object = failure.args[0]
-    # Every KafkaException of the clients carries one; the type of `args` does not say so.
-    assert isinstance(error, KafkaError)  # noqa: S101 - narrows a type
-    return error

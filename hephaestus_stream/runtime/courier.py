@@ -59,7 +59,9 @@ class Courier:
             loop = asyncio.get_running_loop()
             _logger.info("%d commands were in a wrong partition and are forwarded", len(waiting))
             ends = await asyncio.gather(*(self._send(each, loop) for each in waiting), return_exceptions=True)
-            waiting = [each for each, end in zip(waiting, ends, strict=True) if end is not None]
+            # From the first that failed on, so that a key's commands stay in their order.
+            failed = [index for index, end in enumerate(ends) if end is not None]
+            waiting = waiting[failed[0] :] if failed else []
             if waiting:
                 await asyncio.sleep(_POLL_SECONDS)
 

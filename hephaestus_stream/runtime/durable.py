@@ -31,6 +31,8 @@ from hephaestus_stream.wire.record import OutputRecord
 _logger = logging.getLogger(__name__)
 
 _SLOW_REPLAY: Final = 100_000
+# Above the byte that the store reserves for its own notes; the position and all tables are not below it.
+_FIRST_KEY: Final = b"\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class DurableShard:
         """
         self._producer.open()
         self._store = Store(self._origin.folder / str(self._partition), cache=self._origin.cache, derive=derive)
-        replayed = replay(
+        replay(
             self._origin.connection,
             self._origin.changelog,
             partition=self._partition,
@@ -117,7 +119,7 @@ class DurableShard:
             log_start=start,
             log_end=end,
             group_offset_exists=found is None and log.has_group_offset(self._partition),
-            state_is_empty=replayed.end_offset == 0,
+            state_is_empty=not _has_entries(self._store),
         )
         self._write(Batch(), position=position, closed_cleanly=False)
         return Opened(position, end, worker_lost=found is not None and not found.closed_cleanly)
@@ -161,3 +163,11 @@ class DurableShard:
     def _progress(self, reached: int, end: int) -> None:
         if end > _SLOW_REPLAY:
             _logger.info("partition %d: replayed %d of %d records", self._partition, reached, end)
+
+
+def _has_entries(store: Store) -> bool:
+    """Whether the changelog left anything in the store, its own notes apart.
+
+    The log's end does not tell: an owner that was killed in its very first commit leaves an aborted record in it.
+    """
+    return bool(store.scan(b"", start=_FIRST_KEY, limit=1))

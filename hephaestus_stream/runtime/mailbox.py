@@ -51,9 +51,9 @@ class Mailbox:
         return bool(self._commands)
 
     @property
-    def has_work(self) -> bool:
-        """Whether there is something that would begin new work."""
-        return bool(self._taken_over or self._commands)
+    def has_taken_over(self) -> bool:
+        """Whether runs wait to be taken over."""
+        return bool(self._taken_over)
 
     def take(self, limit: int, *, outcomes_only: bool = False) -> list[Source]:
         """The next inputs.

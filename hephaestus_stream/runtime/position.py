@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from hephaestus_stream.errors import ShardClosedError
+from hephaestus_stream.errors import ShardClosedError, UnreadablePositionError
 
 # Below every table's prefix, above the store's reserved byte.
 POSITION_KEY: Final = b"\x01position"
@@ -45,7 +45,8 @@ def decode_position(encoded: bytes) -> Position:
     """The position from the value of its record.
 
     Raises:
-        ShardClosedError: It was written by a newer version, or it is not a position at all.
+        ShardClosedError: It was written by a newer version.
+        UnreadablePositionError: It is not a position at all.
     """
     try:
         schema = msgspec.json.decode(encoded, type=_Versioned).schema
@@ -55,7 +56,7 @@ def decode_position(encoded: bytes) -> Position:
             )
         return msgspec.json.decode(encoded, type=Position)
     except msgspec.DecodeError as error:
-        raise ShardClosedError(
+        raise UnreadablePositionError(
             f"the position record cannot be read ({error}): {encoded[:200]!r}. {_WAY_OUT}"
         ) from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rocksdict import Cache
 
-from hephaestus_stream.errors import ShardClosedError
+from hephaestus_stream.errors import UnreadablePositionError
 from hephaestus_stream.runtime.changelog import replay
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.position import POSITION_KEY, Position, decode_position, encode_position
@@ -51,6 +51,7 @@ def reset_positions(connection: Connection, *, partitions: Sequence[int] = ()) -
     Raises:
         BrokerUnreachableError: No broker answers.
         TopicMismatchError: The topics are missing.
+        ShardClosedError: A position was written by a newer version.
     """
     count = check_topics(connection)
     topics = Topics(connection.namespace)
@@ -82,7 +83,11 @@ def _reset(connection: Connection, log: CommandsLog, partition: int) -> Reset | 
 
 
 def _position(connection: Connection, partition: int, *, stop: threading.Event) -> Position | None:
-    """The position that the changelog holds."""
+    """The position that the changelog holds; None where there is none, or garbage in its place.
+
+    Raises:
+        ShardClosedError: It was written by a newer version, which must not lose it to an older one.
+    """
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder), cache=Cache(_CACHE_BYTES))
         try:
@@ -99,7 +104,7 @@ def _position(connection: Connection, partition: int, *, stop: threading.Event) 
             store.close()
     try:
         return None if encoded is None else decode_position(encoded)
-    except ShardClosedError:
+    except UnreadablePositionError:
         return None
 
 

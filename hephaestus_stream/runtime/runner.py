@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from hephaestus_stream.core.step import is_step
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
 from hephaestus_stream.cycle.execute import execute
 from hephaestus_stream.runtime.step_threads import LentThread, StepThreads
@@ -81,11 +80,15 @@ class StepRunner:
         self._threads.shutdown()
 
     async def _execute(self, attempt: Attempt) -> AttemptEnd:
-        step = attempt.definition.nodes[attempt.id.node]
-        if is_step(step) and step.is_blocking():
-            return await self._execute_in_thread(attempt)
-        async with self._slots:
-            return await execute(attempt, executor=None, jitter=random.random)
+        try:
+            if attempt.step.is_blocking():
+                return await self._execute_in_thread(attempt)
+            async with self._slots:
+                return await execute(attempt, executor=None, jitter=random.random)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - shards rely on it: an attempt ends, or it is stopped
+            return attempt.failed(error, jitter=0.5)
 
     async def _execute_in_thread(self, attempt: Attempt) -> AttemptEnd:
         await self._thread_slots.acquire()

@@ -10,15 +10,23 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
-from hephaestus_stream.cycle.attempt import AttemptEnd, AttemptId
+from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.cycle import reject, run_cycle
 from hephaestus_stream.cycle.execution import ShardProfile
+from hephaestus_stream.cycle.record import TimerRecord
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
 from hephaestus_stream.cycle.tables import Tables, next_timer
-from hephaestus_stream.errors import RecordRefusedError, StoppedError
+from hephaestus_stream.errors import (
+    BrokerUnreachableError,
+    CommitFailedError,
+    FencedError,
+    StoppedError,
+    StoreDamagedError,
+)
+from hephaestus_stream.runtime.backlog import Backlog
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.gate import TimerGate
@@ -43,6 +51,9 @@ _HELD: Final = timedelta(seconds=1)
 _CAREFUL: Final = timedelta(seconds=60)
 """For how long no step is executed within its cycle, at most, after a worker was lost."""
 
+# The worker exits: what was committed the next owner finds out.
+_NOT_OF_ONE_INPUT: Final = (FencedError, CommitFailedError, StoppedError, StoreDamagedError, BrokerUnreachableError)
+
 ResultT = TypeVar("ResultT")
 
 
@@ -66,13 +77,16 @@ class Shard:
         self._around = surroundings
         self._profile = surroundings.profile(partition)
         self._mailbox = Mailbox()
+        self._backlog = Backlog(self._profile.catalog)
+        self._held: set[TimerRecord] = set()
+        self._at_work: asyncio.Future[object] | None = None
         self._gate = TimerGate(end=0, opened_at=datetime.now(UTC))
         self._loop: asyncio.Task[None] | None = None
         self._closing = False
         self._draining = False
         self._position = 0
         self._careful_inputs = 0
-        self._careful_until = self._hold_timers_until = self._swept_at = datetime.now(UTC)
+        self._careful_until = self._swept_at = datetime.now(UTC)
 
     async def open(self) -> None:
         """Fences the former owner, brings the state up to date, and begins to work.
@@ -85,7 +99,8 @@ class Shard:
         self._gate = TimerGate(end=opened.log_end, opened_at=datetime.now(UTC))
         self._careful_inputs = MAX_INPUTS if opened.worker_lost else 0
         self._careful_until = datetime.now(UTC) + _CAREFUL
-        self._mailbox.put_taken_over(self._orphans(worker_lost=opened.worker_lost))
+        orphans = await self._in_thread(partial(self._orphans, worker_lost=opened.worker_lost))
+        self._mailbox.put_taken_over(orphans)
         self._loop = asyncio.create_task(self._run(), name=f"shard {self.partition}")
         self._loop.add_done_callback(self._ended)
 
@@ -97,7 +112,7 @@ class Shard:
     @property
     def has_room(self) -> bool:
         """Whether the partition may be read."""
-        return self._mailbox.has_room and not self._draining and self._around.runner.has_room
+        return self._mailbox.has_room and not self._draining and self._backlog.has_room
 
     def deliver(self, records: Sequence[CommandRecord]) -> None:
         """Takes over records; those below the position were applied before."""
@@ -120,8 +135,12 @@ class Shard:
                 self._durable.stop()
                 self._loop.cancel()
                 await asyncio.wait({self._loop})
+            if self._at_work is not None and not self._at_work.done():
+                await asyncio.wait({self._at_work})
             failed = self._loop.cancelled() or self._loop.exception() is not None
-        await self._in_thread(partial(self._durable.close, position=None if failed else self._position))
+        # That a worker was lost is not forgotten while runs of it wait to be taken over.
+        is_clean = not failed and not self._mailbox.has_taken_over
+        await self._in_thread(partial(self._durable.close, position=self._position if is_clean else None))
 
     def drain(self) -> None:
         """Begins nothing new; outcomes of running steps are still committed."""
@@ -140,6 +159,7 @@ class Shard:
     async def _run(self) -> None:
         while True:
             now, closing = datetime.now(UTC), self._closing
+            self._work_off()
             sources = self._take(now)
             if sources or (now - self._swept_at > _IDLE and not closing):
                 await self._cycle(sources, now=now)
@@ -150,7 +170,7 @@ class Shard:
 
     def _take(self, now: datetime) -> list[Source]:
         """The inputs of the next cycle; outcomes alone where nothing new may begin."""
-        if self._begins_nothing or not self._around.runner.has_room:
+        if self._begins_nothing:
             return self._mailbox.take(MAX_INPUTS, outcomes_only=True)
         sources = self._mailbox.take(MAX_INPUTS)
         self._gate.consumed(_commands_of(sources))
@@ -161,20 +181,44 @@ class Shard:
         return self._draining or self._closing
 
     async def _cycle(self, sources: Sequence[Source], *, now: datetime) -> None:
-        fold = not self._begins_nothing and not self._is_careful(now)
         store, runner = self._durable.store, self._around.runner
-        batch = await run_cycle(self._profile, store, runner, sources, now=now, fold=fold)
+        fold = not self._begins_nothing and not self._is_careful(now) and not self._backlog and runner.has_room
+        batch = Batch()
         try:
+            batch = await run_cycle(self._profile, store, runner, sources, now=now, fold=fold)
             await self._commit(batch, sources, now=now)
-        except RecordRefusedError as error:
+        except _NOT_OF_ONE_INPUT:
+            raise
+        except Exception as error:
+            if not sources:
+                raise
             if len(sources) > 1:
                 # Which input it was is found out one by one; steps that have ended keep their outcomes meanwhile.
                 for source in sources:
                     await self._cycle([source], now=now)
                 return
-            _logger.error("partition %d: an input is rejected: %s", self.partition, error)  # noqa: TRY400 - no bug of ours
-            batch = reject(self._profile, store, runner, sources[0], reason=str(error), now=now)
+            _logger.exception("partition %d: an input cannot be taken in, and is rejected", self.partition)
+            self._abandon(batch)
+            batch = reject(self._profile, store, runner, sources[0], error=error, now=now)
             await self._commit(batch, sources, now=now)
+
+    def _abandon(self, batch: Batch) -> None:
+        """Lets go of the attempts of a batch that is not committed."""
+        for attempt in [*batch.folded, *(attempt for attempt, _ in batch.running)]:
+            self._around.runner.stop(attempt)
+
+    def _work_off(self) -> None:
+        """Starts attempts that waited for room in the runner."""
+        while self._backlog and self._around.runner.has_room and not self._begins_nothing:
+            attempt = self._backlog.take(self._durable.store)
+            if attempt is not None:
+                self._start(attempt)
+
+    def _start(self, attempt: Attempt) -> None:
+        self._follow(attempt.id, self._around.runner.start(attempt))
+
+    def _follow(self, id: AttemptId, future: asyncio.Future[AttemptEnd]) -> None:  # noqa: A002 - the attempt's id
+        future.add_done_callback(partial(self._attempt_ended, id))
 
     async def _commit(self, batch: Batch, sources: Sequence[Source], *, now: datetime) -> None:
         commands = _commands_of(sources)
@@ -182,11 +226,10 @@ class Shard:
         await self._around.courier.forward(batch.forwards)
         await self._in_thread(partial(self._durable.commit, batch, position=position))
         self._position = position
-        self._careful_inputs -= len(sources)
+        self._careful_inputs -= sum(not isinstance(source, TakenOver) for source in sources)
         # An idle shard goes on at once while there is more to delete.
         self._swept_at = now if not batch.more_expired else now - 2 * _IDLE
-        if batch.held_timers:
-            self._hold_timers_until = now + _HELD
+        self._held.update(batch.held)
         self._after_commit(batch, sources)
 
     def _after_commit(self, batch: Batch, sources: Sequence[Source]) -> None:
@@ -199,10 +242,12 @@ class Shard:
             runner.forget(attempt)
         for attempt in batch.stops:
             runner.stop(attempt)
+        for id, future in batch.running:  # noqa: A001 - the attempt's id
+            self._follow(id, future)
         # What may not begin any more is begun by whoever owns the partition next.
-        to_start = [] if self._begins_nothing else batch.to_start
-        for id, future in [*batch.running, *((attempt.id, runner.start(attempt)) for attempt in to_start)]:  # noqa: A001 - the attempt's id
-            future.add_done_callback(partial(self._attempt_ended, id))
+        if not self._begins_nothing:
+            self._backlog.add(batch.to_start)
+            self._work_off()
 
     def _is_careful(self, now: datetime) -> bool:
         """Whether steps begin only after a commit that tells it: one of them may be what killed the former worker.
@@ -217,19 +262,19 @@ class Shard:
             self._mailbox.put_outcome(AttemptEnded(id, future.result()))
 
     def _due_timers(self, now: datetime, *, limit: int) -> list[TimerDue]:
-        if limit <= 0 or now < self._hold_timers_until:
+        if limit <= 0:
             return []
         tables = Tables(self._durable.store, command_retention=timedelta(0))
         has_commands = self._mailbox.has_commands
         return [
             TimerDue(timer, random.random())  # noqa: S311 - spreads retries, guards nothing
-            for timer in tables.due_timers(now, limit=limit)
+            for timer in tables.due_timers(now, limit=limit, held=self._held)
             if self._gate.allows(timer.due_at, now=now, has_commands=has_commands)
         ]
 
     def _rest(self, now: datetime) -> timedelta:
         """How long the shard may sleep if nothing comes in."""
-        if self._mailbox.has_work:  # left, since the runner is full; nobody tells when it has room again
+        if self._backlog:  # nobody tells when the runner has room again
             return _BUSY
         due_at = next_timer(self._durable.store)
         if due_at is None:
@@ -243,7 +288,10 @@ class Shard:
             self._around.fail(error)
 
     async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
-        return await asyncio.get_running_loop().run_in_executor(self._around.threads, work)
+        """Does blocking work; it goes on when whoever waits for it is cancelled."""
+        future = asyncio.get_running_loop().run_in_executor(self._around.threads, work)
+        self._at_work = cast("asyncio.Future[object]", future)
+        return await asyncio.shield(future)
 
 
 def _commands_of(sources: Sequence[Source]) -> list[CommandRecord]:

@@ -42,6 +42,7 @@ class OwnedShards:
         self._shards: dict[int, Shard] = {}
         self._last_positions: dict[int, int] = {}
         self._epoch = 0
+        self._draining = False
 
     async def assign(self, partitions: frozenset[int]) -> None:
         """Opens these partitions side by side; one that cannot be owned safely stays closed."""
@@ -69,7 +70,8 @@ class OwnedShards:
         self._shards[partition].reached(up_to=up_to, end=end)
 
     def drain(self) -> None:
-        """Begins nothing new on any partition."""
+        """Begins nothing new on any partition, those included that are opened from now on."""
+        self._draining = True
         for shard in self._shards.values():
             shard.drain()
 
@@ -87,6 +89,8 @@ class OwnedShards:
         durable = DurableShard(self._origin, partition)
         self._opening[partition] = durable
         shard = Shard(partition, durable, self._surroundings)
+        if self._draining:
+            shard.drain()
         try:
             await shard.open()
         except ShardClosedError as error:

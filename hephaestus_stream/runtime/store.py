@@ -86,12 +86,21 @@ class Store:
         except Exception as error:
             raise self._damaged(error) from error
 
-    def scan(self, prefix: bytes, *, start: bytes | None = None, limit: int) -> list[tuple[bytes, bytes]]:
-        """Up to `limit` entries whose keys have the prefix, in the order of their keys, from `start` on (inclusive)."""
+    def scan(
+        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int
+    ) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` entries whose keys have the prefix, in the order of their keys.
+
+        Args:
+            prefix: Of the keys.
+            start: The first key that counts.
+            end: The first key that counts no more.
+            limit: How many at most.
+        """
         options = ReadOptions()
-        end = _end_of(prefix)
-        if end is not None:
-            options.set_iterate_upper_bound(end)
+        bounds = [bound for bound in (_end_of(prefix), end) if bound is not None]
+        if bounds:
+            options.set_iterate_upper_bound(min(bounds))
         try:
             return self._read_entries(options, max(start or prefix, prefix), limit=limit)
         except Exception as error:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, St
 from pydantic_core import PydanticSerializationError, to_json
 from uuid_utils import uuid7
 
+from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.errors import CommandError, InvalidKeyError
 from hephaestus_stream.wire.key import split_key
 from hephaestus_stream.wire.problem import problems_of
@@ -40,6 +41,14 @@ def _well_formed(key: str) -> str:
 
 
 # The patterns are for the published JSON Schema: regular expressions know "printable" in no two languages alike.
+def _storable(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    try:
+        msgspec.msgpack.encode(metadata)
+    except (OverflowError, ValueError, RecursionError):
+        raise ValueError("holds a whole number beyond 64 bits, or text that is not Unicode: send a text") from None
+    return metadata
+
+
 CommandId = Annotated[
     str,
     Field(min_length=1, max_length=MAX_COMMAND_ID_LENGTH, json_schema_extra={"pattern": _NO_CONTROLS}),
@@ -52,8 +61,6 @@ Name = Annotated[
 ]
 Key = Annotated[str, Field(json_schema_extra={"pattern": _KEY_SHAPE}), AfterValidator(_well_formed)]
 Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
-
-OnConflict: TypeAlias = Literal["reject", "return_existing", "terminate_existing"]
 
 
 class _Addressed(BaseModel):
@@ -79,7 +86,8 @@ class StartCommand(_Addressed):
     input: JsonValue
     # A list is what JSON has, so this field alone is not strict.
     tags: Annotated[tuple[Name, ...], Strict(strict=False)] = ()
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    # Unlike the input, which is kept as the JSON that it is, metadata are kept as values.
+    metadata: Annotated[dict[str, JsonValue], AfterValidator(_storable)] = Field(default_factory=dict)
     on_conflict: OnConflict = "reject"
 
     def input_json(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Headers of a command: where its answer goes, and which trace it continues.
+"""Headers of a command: where its answer goes.
 
 A header that makes no sense is as good as none: a client's bad header must harm nobody, the client itself included.
 So a command with a bad `reply_partition` is applied; only nobody is told, and a refusal goes to the dead letters.
@@ -6,19 +6,14 @@ So a command with a bad `reply_partition` is applied; only nobody is told, and a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 
 REPLY_PARTITION: Final = "reply_partition"
-TRACEPARENT: Final = "traceparent"
 
 _MOST_DIGITS: Final = 10
-# W3C trace context: version, trace id, parent id, flags; a version above 00 may append more, ff is forbidden.
-_IDS: Final = rb"-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-_TRACEPARENT: Final = re.compile(rb"00" + _IDS + rb"|(?!00|ff)[0-9a-f]{2}" + _IDS + rb"(?:-[!-~]{0,100})?")
 
 
 def reply_partition(headers: Headers | None, *, partitions: int) -> int | None:
@@ -29,14 +24,6 @@ def reply_partition(headers: Headers | None, *, partitions: int) -> int | None:
         return None
     partition = int(value)
     return partition if partition < partitions else None
-
-
-def traceparent(headers: Headers | None) -> str | None:
-    """The W3C trace that the command continues, if it names a sound one."""
-    value = last_header(headers, TRACEPARENT)
-    if value is None or _TRACEPARENT.fullmatch(value) is None:
-        return None
-    return value.decode("ascii")
 
 
 def last_header(headers: Headers | None, name: str) -> bytes | None:

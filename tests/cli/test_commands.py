@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from hephaestus_stream.cli.commands import _made  # pyright: ignore[reportPrivateUsage] - no option can be misspelt so far
+from hephaestus_stream.errors import UsageError
 from hephaestus_stream.local_kafka.ports import free_port
+from hephaestus_stream.wire.command import CancelCommand
 from tests.cli.command_line import CommandLine
 
 START = ("start", "flows:GreetingFlow", "ada")
@@ -17,6 +20,8 @@ START = ("start", "flows:GreetingFlow", "ada")
         ((*START, "--input", '{"name": NaN}'), 2, "NaN is no number of JSON"),
         ((*START, "--input", "@guest.json"), 2, "guest.json cannot be read (No such file or directory)"),
         ((*START, "--input", '{"nme": "ada"}'), 3, "the input of GreetingFlow does not fit: name: Field required"),
+        ((*START, "--input", '{"name": "ada"}', "--metadata", "[1]"), 2, "--metadata is no JSON object: write it as"),
+        ((*START, "--input", '{"name": "ada"}', "--metadata", "{shop}"), 2, "--metadata is no JSON: Expecting"),
         (("start", "flows:GreetingFlow", "a::b", "-i", "{}"), 2, "the id 'a::b' contains '::'"),
         (("start", "GreetingFlow", "ada", "-i", "{}"), 2, "the id must be the full key, as orderid::ada"),
         (("start", "GreetingFlow", "1::ada", "-i", "{}"), 2, "the key prefix '1' is no name"),
@@ -57,3 +62,8 @@ def test_without_a_broker_one_line_names_the_address_and_the_way_out(
     assert said.err.startswith(f"error: no Kafka broker answers at {address}: ")
     assert "hephaestus kafka up" in said.err
     assert len(said.err.splitlines()) == 1
+
+
+def test_a_wrong_command_is_explained_by_its_own_fields() -> None:
+    with pytest.raises(UsageError, match="'reson' is unknown: did you mean 'reason'"):
+        _made(CancelCommand, id="1", workflow="GreetingFlow", key="guest::ada", reson="moved")

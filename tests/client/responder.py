@@ -108,7 +108,7 @@ class Responder:
             message=None if reason is None else f"{command.key} is {reason}",
             run=command.id if isinstance(command, StartCommand) else command.run or "run-1",
             partition=arrived.partition,
-            position=arrived.offset + 1,
+            position=arrived.offset,
             at=datetime.now(UTC),
         )
         self.producer.produce(self.topics.replies, value, command.id.encode(), arrived.reply_partition)

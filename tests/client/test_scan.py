@@ -15,9 +15,17 @@ KEY = b"orderid::abc123"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def seen(offset: int, run: str, *, status: EndStatus = "completed", key: bytes = KEY, at: float = 0) -> Seen:
+def seen(
+    offset: int,
+    run: str,
+    *,
+    workflow: str = "OrderFlow",
+    status: EndStatus = "completed",
+    key: bytes = KEY,
+    at: float = 0,
+) -> Seen:
     value = encode_completion(
-        workflow="OrderFlow",
+        workflow=workflow,
         version=1,
         key=key.decode(),
         run=run,
@@ -48,6 +56,15 @@ def test_a_completed_run_is_answered_before_the_end_is_reached() -> None:
     scan.add(wait)
     assert wait.future.result(0).run == "run-1"
     assert not scan.is_caught_up
+
+
+def test_a_run_that_was_found_may_be_of_another_workflow() -> None:
+    scan = scan_of(seen(0, "run-1", workflow="Refund"), end=1)
+    of_the_run, of_the_workflow = wait_for("run-1"), wait_for(None)
+    scan.add(of_the_run)
+    scan.add(of_the_workflow)
+    assert of_the_run.future.result(0).workflow == "Refund"
+    assert not of_the_workflow.future.done()
 
 
 def test_a_failed_run_is_answered_only_when_nothing_can_follow() -> None:

@@ -34,7 +34,7 @@ async def test_a_started_run_is_a_reference_to_it(connection: Connection, respon
     assert isinstance(arrived.command, StartCommand)
     assert (arrived.command.tags, arrived.command.metadata) == (("eu",), {"channel": "web"})
     assert (str(run), run.id, run.run, run.effect) == ("orderid::abc123", "abc123", arrived.command.id, "applied")
-    assert (run.workflow, run.version, run.position) == ("OrderFlow", 2, arrived.offset + 1)
+    assert (run.workflow, run.version, run.position) == ("OrderFlow", 2, arrived.offset)
 
 
 def test_a_command_is_in_the_partition_that_java_would_choose(connection: Connection, responder: Responder) -> None:
@@ -204,8 +204,8 @@ async def test_submitting_before_opening_is_refused_with_the_way_out(connection:
         AsyncClient(connection).submit(a_start("abc123"))
 
 
-def test_the_position_of_an_answer_is_behind_the_command(connection: Connection, responder: Responder) -> None:
+def test_the_position_of_an_answer_is_the_offset_of_the_command(connection: Connection, responder: Responder) -> None:
     with Client(connection) as client:
         run = client.start(OrderFlow, "abc123", ORDER)
     arrived: Arrived = responder.arrived[0]
-    assert (run.partition, run.position) == (arrived.partition, arrived.offset + 1)
+    assert (run.partition, run.position) == (arrived.partition, arrived.offset)

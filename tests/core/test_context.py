@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import pytest
 
@@ -40,11 +41,25 @@ def granted(node: str, percent: int) -> StepResult:
 
 
 def context(*results: StepResult) -> Context[Order]:
-    return Context(Order(), "run-1/node", 1, StepResults({result.node: reader(result) for result in results}))
+    return Context(Order(), "order::1/run-1/node", 1, StepResults(Given({result.node: result for result in results})))
 
 
-def reader(result: StepResult) -> Callable[[], StepResult]:
-    return lambda: result
+@dataclass(frozen=True)
+class Given:
+    """Results that stand in no record; some cannot be decoded."""
+
+    results: dict[str, StepResult]
+    undecodable: frozenset[str] = frozenset()
+
+    def visible(self) -> Collection[str]:
+        return self.results
+
+    def source(self, node: str) -> object:
+        return self.results[node].source
+
+    def read(self, node: str) -> StepResult:
+        assert node not in self.undecodable
+        return self.results[node]
 
 
 def test_a_result_is_read_by_its_node() -> None:
@@ -87,12 +102,20 @@ def test_the_steps_of_a_context_are_a_mapping_like_any_other() -> None:
 
 
 def test_a_result_is_decoded_only_when_it_is_asked_for() -> None:
-    def undecodable() -> StepResult:
-        raise AssertionError
+    check = StepResult("check", "passed", Check.passed, None, {}, 1)
+    given = Given({"check": check, "winter": granted("winter", 10)}, undecodable=frozenset({"check"}))
+    context = Context(Order(), "order::1/run-1/node", 1, StepResults(given))
 
-    steps = StepResults({"summer": undecodable, "winter": lambda: granted("winter", 10)})
-    assert "summer" in steps
-    assert steps["winter"].payload == Rebate(percent=10)
+    assert "check" in context.steps
+    assert context.steps["winter"].payload == Rebate(percent=10)
+    assert context.result(Discount.granted) == Rebate(percent=10)
+
+
+def test_a_context_made_by_hand_may_have_its_results_in_a_dict() -> None:
+    context = Context(Order(), "order::1/run-1/node", steps={"winter": granted("winter", 10)})
+
+    assert context.result(Discount.granted) == Rebate(percent=10)
+    assert context.result(Flow.winter.granted) == Rebate(percent=10)
 
 
 class Beside(Workflow[None], key="order"):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from hephaestus_stream import Done, RetryPolicy, Workflow
 from hephaestus_stream.core.answer import Refused
 from hephaestus_stream.core.decision import ClearTimer, RunStep, SetTimer
 from hephaestus_stream.core.engine import apply, halt
-from hephaestus_stream.core.input import Cancel, Input, Recovered, Resume, StepEmitted, TimerFired
+from hephaestus_stream.core.input import Cancel, Input, Recovered, Resume, StepEmitted, StepFailed, TimerFired
 from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES, MAX_RESTARTS
-from hephaestus_stream.core.state import Reported
+from hephaestus_stream.core.state import Error, Reported
 from tests.core.flows import Work
-from tests.core.play import BEGIN, Play
+from tests.core.large import wide_flow
+from tests.core.play import BEGIN, DOWN, Play
 
 
 class Fickle(Work):
@@ -195,6 +198,36 @@ def test_a_result_that_just_fits_is_kept() -> None:
     play.emit("fickle", payload=b"x" * (MAX_PAYLOAD_BYTES - 100))
     assert play.active == {"work"}
     assert play.state.payload_bytes == MAX_PAYLOAD_BYTES
+
+
+def test_a_failure_of_a_node_that_its_version_has_no_longer_fails_the_run() -> None:
+    play = Play(Flow)
+    definition = replace(play.definition, nodes={"work": play.definition.nodes["work"]})
+    failed = StepFailed("fickle", 1, DOWN, permanent=True)
+
+    assert apply(definition, play.state, failed, now=BEGIN).state.status == "failed"
+
+
+def test_the_record_keeps_the_beginning_of_a_message_and_the_history_the_traceback() -> None:
+    play = Play(Flow)
+    play.tell(StepFailed("fickle", 1, Error("OSError", "x" * 900, "the traceback")))
+    kept = play.state.nodes["fickle"].error
+    assert kept is not None
+    assert (len(kept.message), kept.traceback) == (301, "")
+    assert play.decision.history[0].details["traceback"] == "the traceback"
+    assert play.decision.history[0].details["message"] == "x" * 900
+
+
+def test_a_full_record_has_room_for_the_errors_of_two_hundred_nodes_and_can_be_cancelled() -> None:
+    play = Play(wide_flow(200), payload=b"x" * MAX_PAYLOAD_BYTES)
+    play.emit("first")
+    for number in range(200):
+        # Characters of four bytes each: the worst there is.
+        play.tell(StepFailed(f"n{number}", 1, Error("E" * 100, "\U0001f525" * 1_000, "t" * 4_000)))
+    failing = len(msgspec.msgpack.encode(play.state))
+    play.cancel("r" * 1_000)
+    assert play.status == "cancelled"
+    assert max(failing, len(msgspec.msgpack.encode(play.state))) < 900_000
 
 
 def test_a_cancelled_run_stops_what_runs_and_says_who_wished_it() -> None:

@@ -111,6 +111,20 @@ def test_a_wait_until_an_instant_is_kept_in_utc() -> None:
 
 
 @pytest.mark.parametrize(
+    "until",
+    [
+        datetime(1969, 1, 1, tzinfo=UTC),
+        datetime.min.replace(tzinfo=UTC),
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=5))),
+    ],
+)
+def test_a_wait_until_the_past_is_due_at_once(until: datetime) -> None:
+    play = asking()
+    play.suspend("one", until=until)
+    assert play.effects(SetTimer)[0].due_at == BEGIN
+
+
+@pytest.mark.parametrize(
     ("timeout", "until"),
     [(timedelta.max, None), (None, datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))))],
 )

@@ -42,6 +42,9 @@ def test_a_thousandth_attempt_overflows_nothing() -> None:
             r"max_delay \(0:00:00.500000\) is shorter than initial_delay \(0:00:01\); give both",
         ),
         ({"jitter": 1.5}, "jitter is 1.5; it is a part, from 0 to 1"),
+        ({"non_retryable": ("ValueError",)}, r"non_retryable is \('ValueError',\); give a tuple of exception classes"),
+        ({"non_retryable": (int,)}, "give a tuple of exception classes"),
+        ({"non_retryable": ValueError}, "give a tuple of exception classes"),
         ({"backoff": "cubic"}, "choose one of exponential, linear, constant"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import cast
 from hephaestus_stream import Done, Workflow
 from hephaestus_stream.core.definition import Definition
 from tests.core.flows import Work
+from tests.core.large import wide_flow
 
 
 def chain(length: int) -> Definition:
@@ -22,18 +23,6 @@ def chain(length: int) -> Definition:
     return cast("type[Workflow[None]]", made).definition
 
 
-def fan_out(width: int) -> Definition:
-    def body(namespace: dict[str, object]) -> None:
-        first, end = Work(), Done()
-        works = [Work() for _ in range(width)]
-        namespace |= {f"n{number}": work for number, work in enumerate(works)}
-        rows = (first.done.to(*works), *(work.done.to(end) for work in works))
-        namespace |= {"first": first, "end": end, "start": first, "transitions": rows}
-
-    made = types.new_class("FanOut", (Workflow[None],), {"key": "fan"}, body)
-    return cast("type[Workflow[None]]", made).definition
-
-
 def test_a_chain_of_a_thousand_nodes_is_defined() -> None:
     graph = chain(1_000).graph
     assert len(graph.ancestors["end"]) == 1_000
@@ -41,5 +30,5 @@ def test_a_chain_of_a_thousand_nodes_is_defined() -> None:
 
 
 def test_a_fan_out_of_two_hundred_branches_meets_at_one_node() -> None:
-    [meeting] = fan_out(200).graph.meetings["end"]
+    [meeting] = wide_flow(200).definition.graph.meetings["end"]
     assert len(meeting.arrivals) == 200

@@ -48,6 +48,14 @@ class Unspeakable(Exception):  # noqa: N818 - it is the exception that has no na
         raise RuntimeError("no words")
 
 
+class Aborted(BaseException):
+    """What some libraries raise to get past `except Exception`."""
+
+
+class ImpatientError(TimeoutError):
+    """A step's own notion of too late."""
+
+
 def flow_of(ending: Ending, *, blocking: bool, attempts: int = 1, patience: timedelta | None = None) -> Flow:
     """A workflow of one step that does what `ending` says."""
 
@@ -102,6 +110,8 @@ BAD_ENDINGS: list[tuple[Ending, str]] = [
     (throw(asyncio.CancelledError("the step's own")), "CancelledError"),
     (throw(Unspeakable()), "Unspeakable"),
     (throw(SystemExit(3)), "SystemExit"),
+    (throw(Aborted("no Exception")), "Aborted"),
+    (throw(GeneratorExit()), "GeneratorExit"),
     (throw(StopIteration()), "RuntimeError"),
     (throw(StopAsyncIteration()), "StopAsyncIteration"),
     (throw(Exception("half a pair: \ud800")), "Exception"),
@@ -136,6 +146,64 @@ async def test_a_step_that_takes_too_long_fails_its_attempt(*, blocking: bool) -
         release.set()
 
 
+@pytest.mark.parametrize("blocking", [False, True], ids=["awaited", "in a thread"])
+async def test_a_steps_own_timeout_error_is_not_taken_for_its_timeout(*, blocking: bool) -> None:
+    flow = flow_of(throw(ImpatientError("the step's own")), blocking=blocking, patience=timedelta(minutes=1))
+
+    assert await outcome_of(flow) == ("failed", "ImpatientError")
+
+
+async def test_an_interrupt_that_a_step_raises_in_its_thread_fails_its_attempt() -> None:
+    assert await outcome_of(flow_of(throw(KeyboardInterrupt()), blocking=True)) == ("failed", "RuntimeError")
+
+
+async def test_a_step_changes_the_metadata_of_its_run_for_nobody_else() -> None:
+    class Greedy(Step[object]):
+        done = Event()
+        retry = RetryPolicy(max_attempts=1)
+
+        async def execute(self, instance: Instance, config: None, context: Context[object]) -> Outcome:
+            cast("dict[str, list[str]]", instance.metadata)["teams"].append("mine")
+            return self.done()
+
+    class Shared(Workflow[Order], key="flow", metadata={"teams": ["ours"]}):
+        first, second = Greedy(), Greedy()
+        done = Done()
+        start = first
+        transitions = (first.done.to(second), second.done.to(done))
+
+    partition = Partition((Shared,))
+    command = start_command(Shared, "a", Order())
+    await partition.finish(await partition.cycle(partition.record(command)))
+
+    assert partition.state("flow::a", command.id).status == "completed"
+    assert partition.state("flow::a", command.id).metadata == {"teams": ["ours"]}
+    assert Shared.definition.metadata == {"teams": ["ours"]}
+
+
+async def test_a_key_of_a_step_is_unlike_that_of_any_other_key_under_the_same_command_id() -> None:
+    said: list[str] = []
+
+    class Says(Step[object]):
+        done = Event()
+
+        async def execute(self, instance: Instance, config: None, context: Context[object]) -> Outcome:
+            said.append(context.idempotency_key)
+            return self.done()
+
+    class OneStep(Workflow[Order], key="flow"):
+        step = Says()
+        done = Done()
+        start = step
+        transitions = (step.done.to(done),)
+
+    partition = Partition((OneStep,))
+    for id_ in "ab":
+        await partition.send(start_command(OneStep, id_, Order(), command_id="c-1"))
+
+    assert said == ["flow::a/c-1/step", "flow::b/c-1/step"]
+
+
 async def test_a_permanent_error_is_not_retried() -> None:
     flow = flow_of(throw(PermanentError("never")), blocking=False, attempts=5)
 
@@ -154,9 +222,9 @@ async def test_a_failure_keeps_the_end_of_a_long_traceback_and_the_beginning_of_
     command = start_command(flow, "a", Order())
     await partition.cycle(partition.record(command))
 
-    error = partition.state("flow::a", command.id).error
+    state, told = partition.state("flow::a", command.id), partition.history(command.id)[-2].details
 
-    assert error is not None
-    assert len(error.message) < 2_000
-    assert 0 < len(error.traceback) < 5_000
+    assert state.error is not None
+    assert 0 < len(state.error.message) < 2_000
+    assert 0 < len(str(told["traceback"])) < 5_000
     assert sys.getsizeof(partition.history(command.id)[-2].details) < 10_000

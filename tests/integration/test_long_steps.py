@@ -35,7 +35,7 @@ def test_a_running_step_outlives_a_rebalance_where_its_partition_stays_and_is_ru
 
     assert stayed
     assert moved
-    keys = {name: f"{start.id}/hold" for name, start in starts.items()}
+    keys = {name: f"{start.key}/{start.id}/hold" for name, start in starts.items()}
     begun = [(key, pid) for key, _, pid in workers.executed("begun")]
     assert sorted(begun) == sorted(
         [(key, first.pid) for key in keys.values()] + [(keys[name], second.pid) for name in moved]

@@ -43,7 +43,7 @@ def test_a_draining_shard_takes_outcomes_only() -> None:
     mailbox = filled()
 
     assert mailbox.take(10, outcomes_only=True) == [ENDED]
-    assert mailbox.has_work
+    assert mailbox.has_commands
     assert mailbox.take(10) == [LOST, *commands(2)]
 
 

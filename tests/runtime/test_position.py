@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hephaestus_stream.errors import ShardClosedError
+from hephaestus_stream.errors import ShardClosedError, UnreadablePositionError
 from hephaestus_stream.runtime.position import Position, check_position, decode_position, encode_position
 
 
@@ -76,5 +76,5 @@ def test_a_position_of_a_newer_schema_closes_the_partition() -> None:
 
 @pytest.mark.parametrize("encoded", [b"", b"{}", b"nonsense"])
 def test_bytes_that_are_no_position_close_the_partition(encoded: bytes) -> None:
-    with pytest.raises(ShardClosedError, match="cannot be read"):
+    with pytest.raises(UnreadablePositionError, match="cannot be read"):
         decode_position(encoded)

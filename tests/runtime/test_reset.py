@@ -22,9 +22,13 @@ from hephaestus_stream.wire.topics import Topics
 
 
 def commit_position(connection: Connection, position: Position) -> None:
+    commit_encoded(connection, encode_position(position))
+
+
+def commit_encoded(connection: Connection, position: bytes) -> None:
     producer = TransactionalProducer(connection, partition=0, stop=threading.Event())
     producer.open()
-    producer.commit([OutputRecord(Topics(connection.namespace).state, POSITION_KEY, encode_position(position))])
+    producer.commit([OutputRecord(Topics(connection.namespace).state, POSITION_KEY, position)])
     producer.close()
 
 
@@ -71,3 +75,18 @@ def test_a_position_in_a_topic_that_was_made_anew_begins_at_its_start(connection
     commit_position(connection, Position(commands_offset=70, commands_topic_id="another", closed_cleanly=False))
 
     assert reset_positions(connection) == [Reset(0, before=70, after=0)]
+
+
+def test_a_position_that_is_garbage_counts_as_none(connection: Connection) -> None:
+    create_topics(connection, partitions=1, replication_factor=1)
+    commit_encoded(connection, b"nonsense")
+
+    assert reset_positions(connection) == [Reset(0, before=None, after=0)]
+
+
+def test_a_position_of_a_newer_version_is_not_thrown_away(connection: Connection) -> None:
+    create_topics(connection, partitions=1, replication_factor=1)
+    commit_encoded(connection, b'{"schema":2,"somewhere":"else"}')
+
+    with pytest.raises(ShardClosedError, match="upgrade this worker"):
+        reset_positions(connection)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -260,6 +260,18 @@ async def test_a_blocking_step_that_timed_out_keeps_its_place_until_its_thread_i
     assert isinstance(end, StepFailed)
     assert isinstance(await queued, StepEmitted)
     await runner.close()
+
+
+async def test_a_node_that_its_version_has_no_longer_fails_for_good() -> None:
+    runner = StepRunner(concurrency=1, threads=1)
+    known = attempt("hurries")
+    end = await runner.start(replace(known, id=known.id._replace(node="renamed")))
+
+    assert isinstance(end, StepFailed)
+    assert end.permanent
+    assert (
+        end.error.message == "version 1 of Flow has no step 'renamed' any more; give a changed graph the next version"
+    )
 
 
 async def test_the_timeout_of_a_step_does_not_count_while_it_waits_for_its_place() -> None:

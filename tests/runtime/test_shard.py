@@ -15,6 +15,7 @@ from rocksdict import Cache
 from hephaestus_stream import Context, Done, Event, Instance, Outcome, Step, Wait, Workflow
 from hephaestus_stream.core.catalog import Catalog
 from hephaestus_stream.core.state import State
+from hephaestus_stream.cycle import tables
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.cycle.tables import Tables
@@ -26,7 +27,7 @@ from hephaestus_stream.runtime.shard import Shard, Surroundings
 from hephaestus_stream.runtime.topics import create_topics, describe_changelog, topic_ids
 from hephaestus_stream.wire.command import Command, encode_command
 from hephaestus_stream.wire.connection import Connection
-from hephaestus_stream.wire.request import start_command
+from hephaestus_stream.wire.request import cancel_command, start_command
 from hephaestus_stream.wire.topics import Topics
 
 gates: dict[str, asyncio.Event] = {}
@@ -180,7 +181,7 @@ async def test_an_outcome_that_came_before_the_close_is_committed_by_it(place: P
     # The cycle of another command is being committed, so the shard cannot take the outcome before it is closed.
     other = start_command(Flow, "b", None)
     shard.deliver(place.records(other))
-    while f"{other.id}/waits" not in executed:  # noqa: ASYNC110 - each turn of the loop counts
+    while f"{other.key}/{other.id}/waits" not in executed:  # noqa: ASYNC110 - each turn of the loop counts
         await asyncio.sleep(0)
     gates["a"].set()
     await until_ended(place, command)
@@ -192,7 +193,7 @@ async def test_an_outcome_that_came_before_the_close_is_committed_by_it(place: P
     assert status_of(reopened, command, "waits") == "completed"
     # What follows is begun by the next owner.
     assert status_of(reopened, command, "quick") == "running"
-    assert executed == [f"{command.id}/waits", f"{other.id}/waits"]
+    assert executed == [f"{command.key}/{command.id}/waits", f"{other.key}/{other.id}/waits"]
     await asyncio.to_thread(reopened.close, position=None)
 
 
@@ -217,7 +218,7 @@ async def test_a_shard_that_comes_back_to_its_worker_attaches_to_the_step_that_s
     await until(lambda: status_of(reopened, command, "done") == "completed")
     await again.close()
 
-    assert executed == [f"{command.id}/waits", f"{command.id}/quick"]
+    assert executed == [f"{command.key}/{command.id}/waits", f"{command.key}/{command.id}/quick"]
 
 
 async def test_a_draining_shard_commits_outcomes_and_begins_nothing(place: Place) -> None:
@@ -234,7 +235,7 @@ async def test_a_draining_shard_commits_outcomes_and_begins_nothing(place: Place
 
     assert not shard.has_room
     assert state_in(durable, second) is None
-    assert executed == [f"{first.id}/waits"]
+    assert executed == [f"{first.key}/{first.id}/waits"]
     await shard.close()
     assert shard.position == 1
 
@@ -285,7 +286,7 @@ async def test_after_a_lost_worker_a_step_begins_only_when_its_start_is_committe
     # Two cycles, since the first one may hold nothing but what was taken over.
     for command in commands:
         shard.deliver(place.records(command))
-        await until(lambda run=command.id: f"{run}/waits" in executed)  # type: ignore[misc]  # mypy infers no default
+        await until(lambda run=f"{command.key}/{command.id}": f"{run}/waits" in executed)  # type: ignore[misc]  # mypy infers no default
         statuses.append(status_of(durable, command, "waits"))
 
     assert statuses == ["running", "running"]
@@ -310,3 +311,55 @@ async def test_an_input_whose_records_no_broker_takes_is_refused_and_costs_no_ot
     assert answer.reason == "too_large"
     assert len(executed) == len(set(executed)) == 3
     await shard.close()
+
+
+async def test_a_bug_on_one_input_costs_that_input_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    shard, durable = place.shard()
+    await shard.open()
+    before, poison, after = (start_command(Talk, each, 1) for each in ("a", "b", "c"))
+    encode = tables.encode
+
+    def stumble(record: tables.Record, header: tables.Header | None = None) -> bytes:
+        if isinstance(record, State) and record.run == poison.id:
+            raise OverflowError("a bug")
+        return encode(record, header)
+
+    monkeypatch.setattr(tables, "encode", stumble)
+
+    shard.deliver(place.records(before, poison, after))
+    await asyncio.to_thread(eventually, lambda: shard.position == 3)
+
+    kept = state_in(durable, before), state_in(durable, poison), state_in(durable, after)
+    assert [state.status if state else None for state in kept] == ["completed", None, "completed"]
+    answer = Tables(durable.store, command_retention=timedelta(0)).answer(poison.key, poison.id)
+    assert answer is not None
+    assert answer.reason == "engine_error"
+    await shard.close()
+
+
+async def test_steps_that_hang_do_not_keep_their_run_from_being_cancelled(
+    place: Place, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    place.runner = StepRunner(concurrency=1, threads=1)  # ten attempts fill it
+    shard, durable = place.shard()
+    await shard.open()
+    hanging = [start_command(Flow, str(number), None) for number in range(15)]
+    shard.deliver(place.records(*hanging))
+    await asyncio.to_thread(eventually, lambda: shard.position == 15)
+    assert not place.runner.has_room
+
+    shard.deliver(place.records(*(cancel_command(Flow, str(number)) for number in range(14))))
+    await asyncio.to_thread(eventually, lambda: shard.position == 29)
+
+    states = [state_in(durable, command) for command in hanging]
+    assert [state.status for state in states if state] == ["cancelled"] * 14 + ["running"]
+    gates.setdefault("14", asyncio.Event()).set()
+    await asyncio.to_thread(eventually, lambda: is_completed(durable, hanging[14]))
+    await shard.close()
+
+
+def is_completed(durable: DurableShard, command: Command) -> bool:
+    state = state_in(durable, command)
+    return state is not None and state.status == "completed"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import uuid
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +48,17 @@ json_values: st.SearchStrategy[JsonValue] = st.recursive(
     ),
     max_leaves=12,
 )
+
+
+def fits_64_bits(value: object) -> bool:
+    """Whether all whole numbers in it do."""
+    try:
+        msgspec.msgpack.encode(value)
+    except OverflowError:
+        return False
+    return True
+
+
 metadata = st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=10), json_values, max_size=3)
 versions = st.none() | st.integers(min_value=1, max_value=1_000)
 commands: st.SearchStrategy[Command] = (
@@ -58,7 +70,7 @@ commands: st.SearchStrategy[Command] = (
         key=keys,
         input=json_values,
         tags=st.lists(printable, max_size=3),
-        metadata=metadata,
+        metadata=metadata.filter(fits_64_bits),
         on_conflict=st.sampled_from(["reject", "return_existing", "terminate_existing"]),
     )
     | st.builds(
@@ -218,6 +230,17 @@ def test_a_bad_value_is_refused_under_its_fields_name(field: str, value: object)
 
     assert error.reason == "undecodable"
     assert f"'{field}" in str(error)
+
+
+@pytest.mark.parametrize("number", [10**26, -(2**63) - 1, 2**64])
+def test_a_whole_number_beyond_64_bits_is_refused_in_metadata_which_are_kept_as_values(number: int) -> None:
+    start = {"type": "start", "id": "c-1", "workflow": "Flow", "key": "flow::1", "input": number}
+    written = {"metadata": {"deep": [{"n": number}]}}
+
+    assert decode_command(json.dumps(start).encode()).id == "c-1"
+    with pytest.raises(CommandError, match="'metadata': holds a whole number beyond 64 bits") as refused:
+        decode_command(json.dumps(start | written).encode())
+    assert (refused.value.reason, refused.value.id) == ("undecodable", "c-1")
 
 
 def test_a_cancel_has_a_short_reason() -> None:

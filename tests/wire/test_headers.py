@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from hephaestus_stream.errors import RecordError
 from hephaestus_stream.wire.dead_letter import DeadLetter
-from hephaestus_stream.wire.headers import reply_partition, traceparent
+from hephaestus_stream.wire.headers import reply_partition
 
-TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 LETTER = DeadLetter(
     reason="undecodable",
     message="the record is no JSON: publish a JSON object (ä, 日本)",
@@ -48,30 +47,6 @@ def test_any_header_names_a_partition_of_the_topic_or_none(value: bytes, partiti
     partition = reply_partition([("reply_partition", value)], partitions=partitions)
 
     assert partition is None or 0 <= partition < partitions
-
-
-@pytest.mark.parametrize("value", [TRACE, b"cc" + TRACE[2:], b"cc" + TRACE[2:] + b"-what-comes"])
-def test_a_trace_is_continued(value: bytes) -> None:
-    assert traceparent([("traceparent", value)]) == value.decode()
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        b"",
-        b"ff" + TRACE[2:],
-        TRACE + b"-more",
-        TRACE + b"\n",
-        TRACE.upper(),
-        TRACE.replace(b"0af7651916cd43dd8448eb211c80319c", b"0" * 32),
-        TRACE.replace(b"b7ad6b7169203331", b"0" * 16),
-        b"cc" + TRACE[2:] + b"-" + b"x" * 10_000,
-        b"\xff",
-    ],
-)
-def test_a_bad_trace_is_as_good_as_none(value: bytes | None) -> None:
-    assert traceparent([("traceparent", value)]) is None
 
 
 def test_a_dead_letter_is_read_from_the_headers_it_was_written_to() -> None:

@@ -18,7 +18,7 @@ async def test_stock_and_card_are_asked_side_by_side_and_the_parcel_is_packed_on
     assert set(run.path[1:3]) == {"reserve", "charge"}
     assert run.path[3] == "pack"
     assert run.path.count("pack") == 1
-    assert run.results["charge"] == {"reference": f"{run.run}/charge/EUR"}
+    assert run.results["charge"] == {"reference": f"orderid::o-1/{run.run}/charge/EUR"}
     assert run.results["pack"] == {"number": "B-o-1"}
 
 

@@ -39,8 +39,8 @@ async def test_each_month_is_paid_for_once_as_it_begins() -> None:
 
     assert run.waiting == ("second_month",)
     assert [run.results[fee] for fee in ("first_fee", "second_fee")] == [
-        {"reference": f"{run.run}/first_fee"},
-        {"reference": f"{run.run}/second_fee"},
+        {"reference": f"subscription::ada/{run.run}/first_fee"},
+        {"reference": f"subscription::ada/{run.run}/second_fee"},
     ]
 
 

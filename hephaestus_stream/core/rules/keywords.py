@@ -6,7 +6,9 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import cast, get_args
+from typing import Final, cast, get_args
+
+import msgspec
 
 from hephaestus_stream.core.definition import Draft, Reuse, Scope
 from hephaestus_stream.core.retry import RetryPolicy
@@ -19,6 +21,8 @@ RESERVED = frozenset({"start", "transitions", "definition"})
 _STORED_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 _NODE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _MAX_VERSION = 2**31 - 1
+_LONGEST_RETENTION: Final = timedelta(days=36_525)
+"""A hundred years: the end of a run and its retention must add up to a date."""
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -55,14 +59,17 @@ def _keyword_problems(draft: Draft) -> Iterator[tuple[str, str]]:
         yield f"scope {draft.scope!r} is unknown", f"choose one of {', '.join(get_args(Scope))}"
     if draft.reuse not in get_args(Reuse):
         yield f"reuse {draft.reuse!r} is unknown", f"choose one of {', '.join(get_args(Reuse))}"
-    if not _is_duration(draft.retention):
-        yield f"retention {draft.retention!r} is no duration", "give a timedelta above zero"
+    if not _is_retention(draft.retention):
+        yield f"retention {draft.retention!r} cannot be kept", "give a timedelta above zero, of a hundred years at most"
     if not all(isinstance(tag, str) and tag.isprintable() and tag for tag in _as_objects(draft.tags)):
         yield f"tags {draft.tags!r} are no tags", "give a tuple of printable strings: tags=('sales',)"
     if not _is_policy(draft.retry):
         yield f"retry {draft.retry!r} is no retry policy", "give a RetryPolicy(...), or leave it out"
     if not _is_json(draft.metadata):
-        yield f"metadata of {draft.class_name} is not JSON", "use a dict of strings, numbers, booleans, lists and dicts"
+        yield (
+            f"metadata of {draft.class_name} is not JSON",
+            "use a dict of strings, numbers of 64 bits, booleans, lists and dicts",
+        )
 
 
 def _as_objects(values: object) -> tuple[object, ...]:
@@ -81,14 +88,15 @@ def _is_version(version: object) -> bool:
     return isinstance(version, int) and not isinstance(version, bool) and 1 <= version <= _MAX_VERSION
 
 
-def _is_duration(value: object) -> bool:
-    return isinstance(value, timedelta) and value > timedelta(0)
+def _is_retention(value: object) -> bool:
+    return isinstance(value, timedelta) and timedelta(0) < value <= _LONGEST_RETENTION
 
 
 def _is_json(value: object) -> bool:
     if not isinstance(value, dict):
         return False
     try:
+        msgspec.msgpack.encode(value)  # as the record of a run keeps it: whole numbers have 64 bits
         return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         return False

@@ -1,0 +1,43 @@
+"""The bytes of what a shard keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from hephaestus_stream.core.admission import KeyRecord
+from hephaestus_stream.cycle.record import (
+    FORM,
+    AnswerRecord,
+    Header,
+    TimerRecord,
+    decode_answer,
+    decode_key,
+    decode_state,
+    decode_timer,
+    encode,
+    header_of,
+)
+from hephaestus_stream.errors import ShardClosedError
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+ANSWER = AnswerRecord("applied", None, None, "run-1", 7, NOW)
+TIMER = TimerRecord("k::1", "run-1", "wait", 1, "retry", NOW)
+
+
+def test_a_record_survives_its_bytes() -> None:
+    assert decode_answer(encode(ANSWER)) == ANSWER
+    assert decode_timer(encode(TIMER)) == TIMER
+    assert decode_key(encode(KeyRecord())) == KeyRecord()
+    assert header_of(encode(ANSWER, Header(running=True, expires=5, number=6))) == Header(
+        running=True, expires=5, number=6
+    )
+
+
+@pytest.mark.parametrize("read", [header_of, decode_state, decode_key, decode_answer, decode_timer])
+def test_a_record_of_a_newer_form_is_not_guessed_at(read: Callable[[bytes], object]) -> None:
+    value = bytes([FORM + 1]) + encode(ANSWER)[1:]
+    with pytest.raises(ShardClosedError, match=r"the form 2, this version reads up to 1: upgrade this worker"):
+        read(value)
