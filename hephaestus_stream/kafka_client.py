@@ -15,6 +15,8 @@ PATIENCE: Final = timedelta(seconds=8)
 
 # librdkafka's own lines, such as each refused connection; they go where the program's lines go.
 LIBRDKAFKA_LOG: Final = logging.getLogger("hephaestus_stream.librdkafka")
+# Without a handler anywhere Python writes them to stderr, hundreds while a broker is away.
+LIBRDKAFKA_LOG.addHandler(logging.NullHandler())
 
 
 def unreachable(connection: Connection) -> BrokerUnreachableError:

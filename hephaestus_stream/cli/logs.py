@@ -9,6 +9,8 @@ from typing import Final
 from rich.console import Console
 from rich.logging import RichHandler
 
+from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG
+
 # They tell of every rebalance and request; the worker tells itself what matters of it.
 _TALKATIVE: Final = ("aiokafka", "asyncio", "faust", "kafka", "mode")
 
@@ -18,6 +20,29 @@ _PASSING: Final = (
     "Marking the coordinator dead",
     "Coordinator load in progress: retrying",
 )
+
+
+# The same complaint again tells nothing new for so long: while a broker is away, its clients make a hundred a second.
+_QUIET_SECONDS: Final = 10.0
+
+
+class _Repetitions(logging.Filter):
+    """Lets a line of another library through once in a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is of our own, or was not told lately."""
+        if not record.name.startswith((*_TALKATIVE, LIBRDKAFKA_LOG.name)):
+            return True
+        # The rest names one of many clients, or the time.
+        line = (record.name, record.getMessage().partition(" ")[0])
+        if record.created - self._told.get(line, 0.0) < _QUIET_SECONDS:
+            return False
+        self._told[line] = record.created
+        return True
 
 
 def set_up_logging(level: str) -> None:
@@ -35,6 +60,7 @@ def set_up_logging(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     if level != "DEBUG":
         handler.addFilter(_is_news)
+        handler.addFilter(_Repetitions())
         for name in _TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
 

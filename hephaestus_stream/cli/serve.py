@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -18,6 +19,7 @@ from hephaestus_stream.wire.request import AnyWorkflow
 _logger: Final = logging.getLogger(__name__)
 
 _SIGNALLED: Final = 128
+_PATIENCE_SECONDS: Final = 10.0
 
 
 def nothing() -> None:
@@ -60,8 +62,25 @@ async def _serve(
         loop.add_reader(sys.stdin.fileno(), _exit_at_end)
     names = ", ".join(f"{workflow.definition.name} {workflow.definition.version}" for workflow in workflows)
     _logger.info("worker of the namespace '%s' at %s with %s", settings.namespace, settings.bootstrap, names)
-    await run_worker(workflows, settings, stop=stop, on_ready=_Readiness(on_ready))
-    _logger.info("stopped in order")
+    code = 1
+    try:
+        await run_worker(workflows, settings, stop=stop, on_ready=_Readiness(on_ready))
+        code = 0
+        _logger.info("stopped in order")
+    finally:
+        _exit_despite_steps(code)
+
+
+def _exit_despite_steps(code: int) -> None:
+    """Ends the process in a while, whatever still runs: the event loop would wait for a step that ignores its end."""
+
+    def end() -> None:
+        _logger.error("a step does not let itself be cancelled; the worker exits without it")
+        os._exit(code)
+
+    watchdog = threading.Timer(_PATIENCE_SECONDS, end)
+    watchdog.daemon = True
+    watchdog.start()
 
 
 def _stop(stop: asyncio.Event, number: signal.Signals, on_hard_exit: Callable[[], object]) -> None:

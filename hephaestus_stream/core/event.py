@@ -52,6 +52,12 @@ class Suspend:
     otherwise: Emitted | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(cast("object", self.timeout), timedelta | None):
+            raise StepDefinitionError(f"Suspend(timeout={self.timeout!r}) is no duration; give a timedelta")
+        if not isinstance(cast("object", self.until), datetime | None):
+            raise StepDefinitionError(f"Suspend(until={self.until!r}) is no instant; give an aware datetime")
+        if not isinstance(cast("object", self.otherwise), Emitted | None):
+            raise StepDefinitionError(f"Suspend(otherwise={self.otherwise!r}) is no outcome; give self.event(...)")
         if self.timeout is not None and self.until is not None:
             raise StepDefinitionError("Suspend takes timeout= or until=, not both")
         if self.until is not None and self.until.tzinfo is None:

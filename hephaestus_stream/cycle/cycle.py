@@ -19,7 +19,7 @@ from hephaestus_stream.cycle.record import TimerRecord
 from hephaestus_stream.cycle.runner import Runner
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
 from hephaestus_stream.cycle.tables import Committed
-from hephaestus_stream.errors import CommandError, RecordRefusedError
+from hephaestus_stream.errors import CommandError, RecordRefusedError, ShardClosedError
 from hephaestus_stream.wire.command import Command
 
 _logger = logging.getLogger(__name__)
@@ -147,6 +147,8 @@ class _Cycle:
     def _take_command(self, record: CommandRecord, command: Command) -> None:
         try:
             self._intake.take(record, command)
+        except ShardClosedError:  # a record of a newer release, which no input is to blame for
+            raise
         except Exception:  # our own bug must cost this command only
             _logger.exception("a %s command for %s failed in the engine", command.type, command.key)
             refused = Refused("engine_error", f"a bug in the engine; the {command.type} command is in the dead letters")
@@ -190,6 +192,8 @@ class _Cycle:
             return False
         try:
             self._execution.transit(definition, state, what)
+        except ShardClosedError:  # as above
+            raise
         except Exception as error:  # our own bug must cost this run only
             _logger.exception("%s of %s (run %s) failed in the engine; the run is halted", what, key, run)
             self._execution.halt(definition, state, what, error=error)

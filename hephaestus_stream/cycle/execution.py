@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -53,6 +54,9 @@ class ShardProfile:
     catalog: Catalog
     jitter: Callable[[], float]
     command_retention: timedelta = timedelta(days=7)
+
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ class Execution:
                 try:
                     context = context_of(definition, state, effect.node, attempt=attempt, with_own_result=True)
                     return Chosen(effect.node, label_text(definition.routes[effect.node, effect.event](context)))
-                except Exception as error:  # noqa: BLE001 - the user's function may raise anything
+                except BaseException as error:  # noqa: BLE001 - the user's function may raise anything
                     return ChoiceFailed(effect.node, describe(error))
         return None
 
@@ -141,6 +145,8 @@ class Execution:
             raise
         for state, sequence, event in history:
             self.tables.add_history(state, sequence, event)
+        for decision in decisions:
+            _log_failures(decision)
         for each in decided:
             for decision in each.decisions:
                 for effect in decision.effects:
@@ -180,3 +186,17 @@ class Execution:
         changed = record.with_run(state, scope=definition.scope)
         if changed is not record:
             self.tables.put_key_record(state.key, changed)
+
+
+def _log_failures(decision: Decision) -> None:
+    """Leaves a trace in the log of what a developer looks for there."""
+    state = decision.state
+    for event in decision.history:
+        if event.type == "step_failed":
+            what = f"{event.details.get('error')}: {event.details.get('message')}"
+            _logger.warning("%s: attempt %s of %s failed: %s", state.key, event.attempt, event.node, what)
+            _logger.debug("%s", event.details.get("traceback"))
+        elif event.type == "failed":
+            _logger.error(
+                "%s (run %s) failed at %s: %s", state.key, state.run, event.node, event.details.get("message")
+            )

@@ -28,7 +28,7 @@ def start_payload(command: StartCommand, *, definition: Definition) -> bytes | R
     try:
         model: object = adapter.validate_json(encoded)
         kept = adapter.dump_json(model, by_alias=True, round_trip=True)
-    except Exception as error:  # noqa: BLE001 - a model's own validators may raise anything
+    except BaseException as error:  # noqa: BLE001 - a model's own validators may raise anything
         return Refused("invalid_payload", f"the input of {definition.name}: {_explain(error)}")
     # Defaults may make it larger than what was sent.
     return kept if len(kept) + labels <= MAX_PAYLOAD_BYTES else _too_large(len(kept) + labels)
@@ -46,7 +46,7 @@ def event_payload(command: ResumeCommand, event: Event[Any] | None) -> tuple[byt
     try:
         model: object = event.adapter.validate_json(command.payload_json())
         return event.adapter.dump_json(model, by_alias=True, round_trip=True), None
-    except Exception as error:  # noqa: BLE001 - as above
+    except BaseException as error:  # noqa: BLE001 - as above
         return None, _explain(error)
 
 
@@ -57,7 +57,7 @@ def _too_large(size: int) -> Refused:
     return Refused("too_large", message)
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: BaseException) -> str:
     if not isinstance(error, ValidationError):
         return _clip(repr(error), most=_MOST_PROBLEM)
     details = error.errors(include_url=False, include_context=False, include_input=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from hephaestus_stream.core.decision import HistoryEvent, PublishResult
 from hephaestus_stream.core.state import State
 from hephaestus_stream.errors import EngineError
@@ -9,6 +11,8 @@ from hephaestus_stream.wire.dead_letter import DeadLetter
 from hephaestus_stream.wire.output_bytes import encode_completion, encode_history, encode_step_result
 from hephaestus_stream.wire.record import OutputRecord
 from hephaestus_stream.wire.topics import Topics
+
+_logger = logging.getLogger(__name__)
 
 
 class Publisher:
@@ -87,4 +91,5 @@ class Publisher:
 
     def dead_letter(self, key: bytes | None, value: bytes | None, letter: DeadLetter) -> None:
         """Publishes a record that could not be applied, byte for byte, with the reason in its headers."""
+        _logger.warning("dead letter (%s) of %s[%d]: %s", letter.reason, letter.topic, letter.partition, letter.message)
         self.records.append(OutputRecord(self._dead_letters, key, value, letter.to_headers()))

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.errors import CommandError, EventLogError, InvalidKeyError
-from hephaestus_stream.eventlog.row import Row
+from hephaestus_stream.eventlog.row import Row, no_column
 from hephaestus_stream.wire.command import MAX_NAME_LENGTH, Command, ResumeCommand, StartCommand
 from hephaestus_stream.wire.key import full_key
 from hephaestus_stream.wire.request import resume_command, start_command
@@ -61,6 +61,11 @@ class EventLog(Generic[InputT, PayloadT]):
         self._events = dict(events)
         self._payload = payload
         self._refuse_if_wrong()
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        """The columns that every row must have, that of the case and that of the activity."""
+        return self._case, self._activity
 
     def commands(self, rows: Iterable[Row]) -> Iterator[Command]:
         """Turns rows into commands, one each, in their order.
@@ -116,7 +121,7 @@ class EventLog(Generic[InputT, PayloadT]):
         try:
             return row[column]
         except KeyError:
-            raise EventLogError(_no_column(row, column)) from None
+            raise EventLogError(no_column(row, column)) from None
 
     def _refuse_if_wrong(self) -> None:
         nodes = self.workflow.definition.nodes
@@ -144,15 +149,11 @@ def _made(row: Row, make: Callable[[], MadeT]) -> MadeT:
         column = error.args[0] if error.args else None
         if not isinstance(column, str) or column in row:
             raise EventLogError(f"line {row.line} cannot be read: {error!r}") from error
-        raise EventLogError(_no_column(row, column)) from None
+        raise EventLogError(no_column(row, column)) from None
     except (CommandError, InvalidKeyError) as error:
         raise EventLogError(f"line {row.line} cannot be sent: {error}") from error
     except Exception as error:  # the functions that read rows are the user's own
         raise EventLogError(f"line {row.line} cannot be read: {type(error).__name__}: {error}") from error
-
-
-def _no_column(row: Row, column: str) -> str:
-    return f"the log has no column {column!r}; its first line names {', '.join(row)}"
 
 
 def _no_node(activity: str) -> str:

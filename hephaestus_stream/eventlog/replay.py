@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hephaestus_stream.eventlog.answers import MAX_UNANSWERED, Answers, Engine, publish
 from hephaestus_stream.eventlog.log import EventLog
 from hephaestus_stream.eventlog.outcome import Outcome, read_outcome
 from hephaestus_stream.eventlog.row import read_rows
 from hephaestus_stream.wire.connection import Connection
+
+_BETWEEN_READINGS: Final = timedelta(seconds=1)
+_PATIENCE: Final = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,7 @@ def check_log(log: EventLog[Any, Any], file: Path) -> int:
     Raises:
         EventLogError: The file, or a row in it, cannot be read.
     """
-    return sum(1 for _ in log.commands(read_rows(file)))
+    return sum(1 for _ in log.commands(read_rows(file, required=log.columns)))
 
 
 async def replay(
@@ -106,7 +109,33 @@ async def replay(
         BrokerUnreachableError: No broker answers.
     """
     began = time.monotonic()
-    answers = await publish(log.commands(read_rows(file)), engine, max_unanswered=max_unanswered, on_answer=on_answer)
+    commands = log.commands(read_rows(file, required=log.columns))
+    answers = await publish(commands, engine, max_unanswered=max_unanswered, on_answer=on_answer)
     duration = timedelta(seconds=time.monotonic() - began)
-    outcome = await asyncio.to_thread(read_outcome, connection, answers)
+    outcome = await settled(lambda: asyncio.to_thread(read_outcome, connection, answers))
     return Replayed.of(answers, outcome, duration=duration)
+
+
+async def settled(
+    reading: Callable[[], Awaitable[Outcome]],
+    *,
+    between: timedelta = _BETWEEN_READINGS,
+    patience: timedelta = _PATIENCE,
+) -> Outcome:
+    """Reads an outcome until two readings tell the same, or the patience is over.
+
+    The last answer is not the end: after an unclean restart steps end in later cycles than those that answered.
+
+    Args:
+        reading: Reads the outcome as it is now.
+        between: The time from one reading to the next.
+        patience: How long to read again, after which the last reading counts.
+    """
+    give_up_at = time.monotonic() + patience.total_seconds()
+    outcome = await reading()
+    while time.monotonic() < give_up_at:
+        await asyncio.sleep(between.total_seconds())
+        before, outcome = outcome, await reading()
+        if outcome == before:
+            break
+    return outcome

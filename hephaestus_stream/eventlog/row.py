@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -38,19 +38,28 @@ class Row(Mapping[str, str]):
         return len(self._values)
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path, *, required: Sequence[str] = ()) -> Iterator[Row]:
     """Reads a file row by row; its first line names the columns.
 
+    Args:
+        path: CSV, gzipped or not.
+        required: Columns that must be named.
+
     Raises:
-        EventLogError: The file cannot be opened, is damaged, or is no CSV in UTF-8.
+        EventLogError: The file cannot be opened, is damaged or no CSV in UTF-8, lacks a required column or any row.
     """
     try:
         with _open(path) as file:
-            yield from _rows(path, _unpacked(file))
+            yield from _rows(path, _unpacked(file), required)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise EventLogError(f"{path} is damaged gzip ({error}): fetch or make it again") from error
     except UnicodeDecodeError as error:
         raise EventLogError(f"{path} is no text in UTF-8 ({error.reason}): give a CSV file, gzipped or not") from error
+
+
+def no_column(names: Iterable[str], column: str) -> str:
+    """What is wrong with a log whose first line lacks a column."""
+    return f"the log has no column {column!r}; its first line names {', '.join(names)}"
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -69,10 +78,10 @@ def _unpacked(file: IO[bytes]) -> Iterable[bytes]:
     return file
 
 
-def _rows(path: Path, content: Iterable[bytes]) -> Iterator[Row]:
+def _rows(path: Path, content: Iterable[bytes], required: Sequence[str]) -> Iterator[Row]:
     reader = csv.reader(_lines(content), strict=True)
     try:
-        columns = _columns(path, next(reader, None))
+        columns = _columns(path, next(reader, None), required)
         number = 0
         for values in reader:
             if not values:
@@ -83,6 +92,8 @@ def _rows(path: Path, content: Iterable[bytes]) -> Iterator[Row]:
                 )
             number += 1
             yield Row(dict(zip(columns, values, strict=True)), number=number, line=reader.line_num)
+        if not number:
+            raise EventLogError(f"{path} has no row below its first line: give a log in which something happened")
     except csv.Error as error:
         raise EventLogError(f"{path}:{reader.line_num} is no CSV ({error}): give a CSV file, gzipped or not") from error
 
@@ -93,10 +104,13 @@ def _lines(content: Iterable[bytes]) -> Iterator[str]:
         yield line.decode("utf-8-sig" if number == 0 else "utf-8")
 
 
-def _columns(path: Path, names: list[str] | None) -> list[str]:
+def _columns(path: Path, names: list[str] | None, required: Sequence[str]) -> list[str]:
     if not names:
         raise EventLogError(f"{path} has no first line: it must name the columns")
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise EventLogError(f"{path} names {', '.join(sorted(twice))} twice in its first line: rename one of them")
+    for column in required:
+        if column not in names:
+            raise EventLogError(no_column(names, column))
     return names

@@ -22,7 +22,9 @@ from hephaestus_stream.cycle.tables import Tables, next_timer
 from hephaestus_stream.errors import (
     BrokerUnreachableError,
     CommitFailedError,
+    EngineError,
     FencedError,
+    ShardClosedError,
     StoppedError,
     StoreDamagedError,
 )
@@ -52,7 +54,14 @@ _CAREFUL: Final = timedelta(seconds=60)
 """For how long no step is executed within its cycle, at most, after a worker was lost."""
 
 # The worker exits: what was committed the next owner finds out.
-_NOT_OF_ONE_INPUT: Final = (FencedError, CommitFailedError, StoppedError, StoreDamagedError, BrokerUnreachableError)
+_NOT_OF_ONE_INPUT: Final = (
+    BrokerUnreachableError,
+    CommitFailedError,
+    FencedError,
+    ShardClosedError,
+    StoppedError,
+    StoreDamagedError,
+)
 
 ResultT = TypeVar("ResultT")
 
@@ -140,7 +149,18 @@ class Shard:
             failed = self._loop.cancelled() or self._loop.exception() is not None
         # That a worker was lost is not forgotten while runs of it wait to be taken over.
         is_clean = not failed and not self._mailbox.has_taken_over
-        await self._in_thread(partial(self._durable.close, position=self._position if is_clean else None))
+        await self._let_go(position=self._position if is_clean else None)
+
+    async def _let_go(self, *, position: int | None) -> None:
+        """Closes what is durable; a broker that does not answer is not waited for."""
+        closing = asyncio.ensure_future(self._in_thread(partial(self._durable.close, position=position)))
+        done, _ = await asyncio.wait({closing}, timeout=_LAST_CYCLE.total_seconds())
+        if not done:
+            self._durable.stop()
+        try:
+            await closing
+        except StoppedError:
+            _logger.warning("partition %d: no broker heard that it was closed in order", self.partition)
 
     def drain(self) -> None:
         """Begins nothing new; outcomes of running steps are still committed."""
@@ -283,8 +303,11 @@ class Shard:
         return min(due_at - now if due_at > now else _HELD, _IDLE)
 
     def _ended(self, loop: asyncio.Task[None]) -> None:
-        error = None if loop.cancelled() else loop.exception()
-        if error is not None and not (self._closing and isinstance(error, StoppedError)):
+        if loop.cancelled():
+            error: BaseException | None = EngineError(f"partition {self.partition}: its loop was cancelled by a step")
+        else:
+            error = loop.exception()
+        if error is not None and not (self._closing and (loop.cancelled() or isinstance(error, StoppedError))):
             self._around.fail(error)
 
     async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:

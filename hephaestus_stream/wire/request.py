@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -12,8 +13,9 @@ from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.errors import CommandError
-from hephaestus_stream.wire.command import CancelCommand, ResumeCommand, StartCommand, new_id
+from hephaestus_stream.wire.command import CancelCommand, Command, ResumeCommand, StartCommand, new_id
 from hephaestus_stream.wire.key import full_key
+from hephaestus_stream.wire.problem import problems_of
 
 AnyWorkflow = type[Workflow[Any]]
 
@@ -32,19 +34,20 @@ def start_command(
 
     Raises:
         InvalidKeyError: The id cannot be part of a key.
-        CommandError: The payload does not fit the workflow's input.
+        CommandError: The payload does not fit the workflow's input, or another argument does not fit.
     """
     definition = workflow.definition
-    return StartCommand(
-        id=command_id or new_id(),
-        workflow=definition.name,
-        version=definition.version,
-        key=full_key(definition.key, id),
-        input=_json(definition.input_adapter, payload, of=f"the input of {definition.name}"),
-        tags=tags,
-        metadata=dict(metadata or {}),
-        on_conflict=on_conflict,
-    )
+    with _told_in_one_line(StartCommand):
+        return StartCommand(
+            id=command_id or new_id(),
+            workflow=definition.name,
+            version=definition.version,
+            key=full_key(definition.key, id),
+            input=_json(definition.input_adapter, payload, of=f"the input of {definition.name}"),
+            tags=tags,
+            metadata=dict(metadata or {}),
+            on_conflict=on_conflict,
+        )
 
 
 def resume_command(
@@ -60,21 +63,22 @@ def resume_command(
 
     Raises:
         InvalidKeyError: The id cannot be part of a key.
-        CommandError: The payload does not fit the event.
+        CommandError: The payload does not fit the event, or another argument does not fit.
     """
     definition = workflow.definition
     adapter = event.event.adapter
     if adapter is None and payload is not None:
         raise CommandError(f"{event.name} carries no payload; leave it out", reason="invalid_payload")
-    return ResumeCommand(
-        id=command_id or new_id(),
-        workflow=definition.name,
-        key=full_key(definition.key, id),
-        run=run,
-        node=event.node.node_name,
-        event=event.event.name,
-        payload=None if adapter is None else _json(adapter, payload, of=event.name),
-    )
+    with _told_in_one_line(ResumeCommand):
+        return ResumeCommand(
+            id=command_id or new_id(),
+            workflow=definition.name,
+            key=full_key(definition.key, id),
+            run=run,
+            node=event.node.node_name,
+            event=event.event.name,
+            payload=None if adapter is None else _json(adapter, payload, of=event.name),
+        )
 
 
 def cancel_command(
@@ -89,10 +93,22 @@ def cancel_command(
 
     Raises:
         InvalidKeyError: The id cannot be part of a key.
+        CommandError: Another argument does not fit.
     """
     definition = workflow.definition
     key = full_key(definition.key, id)
-    return CancelCommand(id=command_id or new_id(), workflow=definition.name, key=key, run=run, reason=reason)
+    with _told_in_one_line(CancelCommand):
+        return CancelCommand(id=command_id or new_id(), workflow=definition.name, key=key, run=run, reason=reason)
+
+
+@contextmanager
+def _told_in_one_line(model: type[Command]) -> Iterator[None]:
+    """Makes of pydantic's report, which is long and quotes what stood in the fields, the error of all commands."""
+    try:
+        yield
+    except ValidationError as error:
+        message = f"the {model.__name__} is wrong: {problems_of(error, model)}"
+        raise CommandError(message, reason="invalid_payload") from None
 
 
 def _json(adapter: TypeAdapter[Any], payload: object, *, of: str) -> JsonValue:

@@ -61,3 +61,9 @@ def test_an_import_brings_only_what_it_needs(statement: str, absent: set[str]) -
     modules = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
     assert absent.isdisjoint(modules)
     assert "hephaestus_stream" in modules
+
+
+def test_a_program_without_logging_gets_no_lines_of_librdkafka_on_its_stderr() -> None:
+    program = "from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG; LIBRDKAFKA_LOG.error('FAIL')"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""

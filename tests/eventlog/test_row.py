@@ -40,17 +40,24 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> Non
     [
         (b"", "no first line"),
         (b"case,activity\nc-1\n", "log.csv:2 has 1 values for 2 columns"),
+        (b"case,activity\n\n", "log.csv has no row below its first line"),
         (b"case,case\n", "names case twice"),
         (b'case\n"c-1" and more\n', "log.csv:2 is no CSV"),
         (b"case\n\xff\xfe\n", "no text in UTF-8"),
         (gzip.compress(TEXT.encode() * 1000)[:-20], "damaged gzip"),
         (gzip.compress(TEXT.encode())[:-1] + b"?", "damaged gzip"),
     ],
-    ids=["empty", "short", "twice", "quotes", "binary", "truncated", "checksum"],
+    ids=["empty", "short", "no rows", "twice", "quotes", "binary", "truncated", "checksum"],
 )
 def test_a_file_that_is_no_sound_csv_is_refused_with_its_place(tmp_path: Path, content: bytes, problem: str) -> None:
     with pytest.raises(EventLogError, match=problem):
         list(read_rows(_file(tmp_path, content)))
+
+
+@pytest.mark.parametrize("content", [b"case,what\n", b"c-1,opened\n", b"case,what\nc-1,opened\n"])
+def test_a_required_column_is_missed_with_and_without_rows(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(EventLogError, match="no column 'activity'; its first line names "):
+        list(read_rows(_file(tmp_path, content), required=("activity",)))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from hephaestus_stream.core.catalog import Catalog
 from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle import tables
 from hephaestus_stream.cycle.execution import ShardProfile
+from hephaestus_stream.cycle.record import Header, Record, encode
 from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.cycle.tables import Tables
 from hephaestus_stream.runtime.commands_log import CommandsLog
@@ -319,9 +320,8 @@ async def test_a_bug_on_one_input_costs_that_input_alone(
     shard, durable = place.shard()
     await shard.open()
     before, poison, after = (start_command(Talk, each, 1) for each in ("a", "b", "c"))
-    encode = tables.encode
 
-    def stumble(record: tables.Record, header: tables.Header | None = None) -> bytes:
+    def stumble(record: Record, header: Header | None = None) -> bytes:
         if isinstance(record, State) and record.run == poison.id:
             raise OverflowError("a bug")
         return encode(record, header)

@@ -1,0 +1,31 @@
+"""Commands as Python programs make them."""
+
+from __future__ import annotations
+
+import pytest
+
+from hephaestus_stream.errors import CommandError, InvalidKeyError
+from hephaestus_stream.wire.request import cancel_command, resume_command, start_command
+from workflows.order import Order, OrderFlow
+
+ORDER = Order(sku="chair", quantity=1, customer="ada")
+
+
+def test_metadata_that_cannot_be_kept_are_refused_in_one_line() -> None:
+    with pytest.raises(CommandError, match="'metadata': holds a whole number beyond 64 bits") as refused:
+        start_command(OrderFlow, "a", ORDER, metadata={"n": 10**26})
+
+    assert refused.value.reason == "invalid_payload"
+    assert "\n" not in str(refused.value)
+
+
+def test_arguments_of_every_command_are_refused_alike() -> None:
+    with pytest.raises(CommandError, match="the ResumeCommand is wrong: 'id'"):
+        resume_command(OrderFlow, "a", OrderFlow.review.received, {"stars": 5}, command_id="x" * 101)
+    with pytest.raises(CommandError, match="the CancelCommand is wrong: 'reason'"):
+        cancel_command(OrderFlow, "a", reason="x" * 1001)
+
+
+def test_an_id_that_cannot_be_part_of_a_key_keeps_its_own_error() -> None:
+    with pytest.raises(InvalidKeyError):
+        start_command(OrderFlow, "", ORDER)
