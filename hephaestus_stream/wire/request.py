@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -102,7 +102,7 @@ def cancel_command(
 
 
 @contextmanager
-def _told_in_one_line(model: type[Command]) -> Iterator[None]:
+def _told_in_one_line(model: type[Command]) -> Generator[None]:
     """Makes of pydantic's report, which is long and quotes what stood in the fields, the error of all commands."""
     try:
         yield
