@@ -55,12 +55,18 @@ class Mailbox:
         """Whether runs wait to be taken over."""
         return bool(self._taken_over)
 
-    def take(self, limit: int, *, outcomes_only: bool = False) -> list[Source]:
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether attempts have ended that no cycle has taken."""
+        return bool(self._outcomes)
+
+    def take(self, limit: int, *, outcomes_only: bool = False, one_of_a_key: bool = False) -> list[Source]:
         """The next inputs.
 
         Args:
             limit: How many at most; their commands may also have `MAX_BYTES` together.
             outcomes_only: Leave what would begin new work.
+            one_of_a_key: Stop before a second command of a key, and take no command beside what is taken over.
         """
         taken: list[Source] = []
         while self._outcomes and len(taken) < limit:
@@ -69,8 +75,12 @@ class Mailbox:
             while self._taken_over and len(taken) < limit:
                 taken.append(self._taken_over.popleft())
             size = 0
+            keys: set[bytes | None] = set()
             while self._commands and len(taken) < limit and size < MAX_BYTES:
+                if one_of_a_key and (self._commands[0].key in keys or len(taken) > len(keys)):
+                    break
                 command = self._commands.popleft()
+                keys.add(command.key)
                 size += len(command.value or b"")
                 taken.append(command)
         if outcomes_only or not (self._taken_over or self._commands):

@@ -95,6 +95,7 @@ class Shard:
         self._draining = False
         self._position = 0
         self._careful_inputs = 0
+        self._just_started = False
         self._careful_until = self._swept_at = datetime.now(UTC)
 
     async def open(self) -> None:
@@ -180,6 +181,8 @@ class Shard:
         while True:
             now, closing = datetime.now(UTC), self._closing
             self._work_off()
+            if self._just_started:
+                await _let_prompt_steps_end()
             sources = self._take(now)
             if sources or (now - self._swept_at > _IDLE and not closing):
                 await self._cycle(sources, now=now)
@@ -192,7 +195,11 @@ class Shard:
         """The inputs of the next cycle; outcomes alone where nothing new may begin."""
         if self._begins_nothing:
             return self._mailbox.take(MAX_INPUTS, outcomes_only=True)
-        sources = self._mailbox.take(MAX_INPUTS)
+        # A run's chain of steps ends before its next command, as it does where steps are executed within the cycle.
+        careful = self._is_careful(now)
+        if self._just_started and self._mailbox.has_outcomes:
+            return self._mailbox.take(MAX_INPUTS, outcomes_only=True)
+        sources = self._mailbox.take(MAX_INPUTS, one_of_a_key=careful)
         self._gate.consumed(_commands_of(sources))
         return [*sources, *self._due_timers(now, limit=MAX_INPUTS - len(sources))]
 
@@ -265,6 +272,7 @@ class Shard:
         for id, future in batch.running:  # noqa: A001 - the attempt's id
             self._follow(id, future)
         # What may not begin any more is begun by whoever owns the partition next.
+        self._just_started = bool(batch.to_start)
         if not self._begins_nothing:
             self._backlog.add(batch.to_start)
             self._work_off()
@@ -315,6 +323,12 @@ class Shard:
         future = asyncio.get_running_loop().run_in_executor(self._around.threads, work)
         self._at_work = cast("asyncio.Future[object]", future)
         return await asyncio.shield(future)
+
+
+async def _let_prompt_steps_end() -> None:
+    """Gives started steps their first turn, and those that end in it time to tell it."""
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def _commands_of(sources: Sequence[Source]) -> list[CommandRecord]:

@@ -106,3 +106,28 @@ async def test_what_a_draining_shard_leaves_does_not_keep_it_awake() -> None:
 
 async def test_a_wait_ends_when_its_time_is_over() -> None:
     await asyncio.wait_for(Mailbox().wait(0.001), 5)
+
+
+def test_one_command_of_each_key_is_taken_in_their_order() -> None:
+    mailbox = Mailbox()
+    mailbox.put_commands(
+        [CommandRecord(offset, 0, key, b"", ()) for offset, key in enumerate((b"a", b"b", b"a", b"c"))]
+    )
+
+    taken = [mailbox.take(10, one_of_a_key=True) for _ in range(2)]
+
+    assert [[source.offset for source in batch if isinstance(source, CommandRecord)] for batch in taken] == [
+        [0, 1],
+        [2, 3],
+    ]
+
+
+def test_no_command_is_taken_beside_a_run_that_is_taken_over() -> None:
+    mailbox = Mailbox()
+    mailbox.put_commands([CommandRecord(0, 0, b"a", b"", ())])
+    mailbox.put_taken_over([TakenOver("a", "run", worker_lost=True)])
+
+    taken = [mailbox.take(10, one_of_a_key=True) for _ in range(2)]
+
+    assert [type(source) for batch in taken for source in batch] == [TakenOver, CommandRecord]
+    assert [len(batch) for batch in taken] == [1, 1]
