@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import assert_never
 
 from hephaestus_stream.core.answer import Reason, Refused
+from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.input import Input, Recovered, TimerFired
+from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle.attempt import Attempt, AttemptId
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.execution import Execution, ShardProfile
@@ -168,10 +170,10 @@ class _Cycle:
     def _take_over(self, key: str, run: str, *, worker_lost: bool) -> None:
         """Attaches to the attempts that this process still executes, and starts the others again."""
         execution = self._execution
-        state = execution.tables.state(key, run)
-        definition = None if state is None else execution.shard.catalog.get(state.workflow, state.version)
-        if state is None or definition is None:
+        found = self._find(key, run)
+        if found is None:
             return
+        definition, state = found
         attempts = [
             Attempt(AttemptId(key, run, name, node.attempt), definition, state)
             for name, node in state.nodes.items()
@@ -184,12 +186,10 @@ class _Cycle:
 
     def _transit(self, key: str, run: str, what: Input) -> bool:
         """Applies what is no command; returns whether there is such a run, and the worker has its workflow."""
-        state = self._execution.tables.state(key, run)
-        if state is None:
+        found = self._find(key, run)
+        if found is None:
             return False
-        definition = self._execution.shard.catalog.get(state.workflow, state.version)
-        if definition is None:
-            return False
+        definition, state = found
         try:
             self._execution.transit(definition, state, what)
         except ShardClosedError:  # as above
@@ -201,10 +201,15 @@ class _Cycle:
         return True
 
     def _halt(self, key: str, run: str, what: Input, error: Exception) -> None:
+        found = self._find(key, run)
+        if found is not None:
+            self._execution.halt(*found, what, error=error)
+
+    def _find(self, key: str, run: str) -> tuple[Definition, State] | None:
+        """A run and its workflow, where there is the one and the worker has the other."""
         state = self._execution.tables.state(key, run)
         definition = None if state is None else self._execution.shard.catalog.get(state.workflow, state.version)
-        if state is not None and definition is not None:
-            self._execution.halt(definition, state, what, error=error)
+        return None if state is None or definition is None else (definition, state)
 
     async def _fold(self) -> None:
         """Executes the attempts that were asked for; those that end at once go on within this cycle."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, TypeVar, cast
 
-from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
+from hephaestus_stream.cycle.attempt import AttemptEnd, AttemptId
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.cycle import reject, run_cycle
 from hephaestus_stream.cycle.execution import ShardProfile
@@ -239,10 +239,7 @@ class Shard:
         while self._backlog and self._around.runner.has_room and not self._begins_nothing:
             attempt = self._backlog.take(self._durable.store)
             if attempt is not None:
-                self._start(attempt)
-
-    def _start(self, attempt: Attempt) -> None:
-        self._follow(attempt.id, self._around.runner.start(attempt))
+                self._follow(attempt.id, self._around.runner.start(attempt))
 
     def _follow(self, id: AttemptId, future: asyncio.Future[AttemptEnd]) -> None:  # noqa: A002 - the attempt's id
         future.add_done_callback(partial(self._attempt_ended, id))
