@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
 
 
 class HephaestusError(Exception):
@@ -17,22 +19,49 @@ class HephaestusError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong with a workflow class.
+class Note:
+    """Another place that a problem has to do with, such as the other row of an event that is wired twice.
 
     Attributes:
+        what: What is there.
+        file: The path of the source file.
+        line: The line in it, counted from 1.
+        column: As in `Problem`.
+        end_column: As in `Problem`.
+    """
+
+    what: str
+    file: str
+    line: int
+    column: int | None = None
+    end_column: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a definition.
+
+    Attributes:
+        rule: The word for the rule that it breaks, as `unwired-event`; `docs/refusals.md` tells of each.
         what: What is wrong, beginning with the name it is about.
         where: The place for people, as `workflows/order.py:31`.
         remedy: What to write instead.
         file: The path of the source file.
         line: The line in it, counted from 1.
+        column: Where in the line it begins, counted from 1 in bytes of UTF-8; None where that is unknown.
+        end_column: The first column behind it; None where that is unknown, or on another line.
+        notes: Other places that it has to do with.
     """
 
+    rule: str
     what: str
     where: str
     remedy: str
     file: str
     line: int
+    column: int | None = None
+    end_column: int | None = None
+    notes: tuple[Note, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.what} ({self.where}): {self.remedy}"
@@ -49,7 +78,25 @@ class WorkflowDefinitionError(HephaestusError):
 
 
 class StepDefinitionError(HephaestusError):
-    """A step class or a node is wrong in itself: a missing configuration, a bad event, a bad retry policy."""
+    """A step class or a node is wrong in itself: a missing configuration, a bad event, a bad retry policy.
+
+    `problem` holds its rule, file, line and remedy; None where it was found in an outcome of a running step.
+    """
+
+    def __init__(self, problem: Problem | str) -> None:
+        self.problem = problem if isinstance(problem, Problem) else None
+        super().__init__(str(problem))
+
+
+class UnknownEventError(HephaestusError, AttributeError):
+    """An event, or another attribute, was read from a node that has none of this name; `problem` says where."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"{self.problem.what}; {self.problem.remedy} ({self.problem.where})"
 
 
 # --- inside a step ---------------------------------------------------------------------------------------------------
@@ -59,8 +106,26 @@ class PermanentError(HephaestusError):
     """Raised by a step whose failure no retry can mend: the node fails at once."""
 
 
+class RetryAfterError(HephaestusError):
+    """Raised by a step that knows when another attempt makes sense, as of a service that said so.
+
+    The attempt has failed as with any other exception, and counts; only the delay is the step's instead of the
+    policy's, however long.
+    """
+
+    def __init__(self, message: str, *, delay: timedelta) -> None:
+        if not isinstance(cast("object", delay), timedelta):
+            raise StepDefinitionError(f"RetryAfterError(delay={delay!r}) is no duration; give a timedelta")
+        self.delay = delay
+        super().__init__(message)
+
+
 class StepTimeoutError(HephaestusError, TimeoutError):
     """An attempt took longer than its step's `timeout`; it is retried by the step's policy."""
+
+
+class StepProcessError(HephaestusError):
+    """The process of a step ended before the step did; the attempt is retried by the step's policy."""
 
 
 class MissingResultError(HephaestusError, KeyError):
@@ -104,6 +169,10 @@ class NotEndedError(HephaestusError, TimeoutError):
     """A run has not ended before the deadline of a wait; waiting again is safe."""
 
 
+class RunNotFoundError(HephaestusError, LookupError):
+    """A key has no such run, or none at all, as far as the topics still tell."""
+
+
 class ClientClosedError(HephaestusError):
     """A verb was called on a client that is closed, or not open yet."""
 
@@ -114,6 +183,13 @@ class ClientBusyError(HephaestusError):
 
 class InvalidKeyError(HephaestusError, ValueError):
     """An id cannot be a business key: it is empty, too long, not printable, contains `::`, or borders on `:`."""
+
+
+# --- testing ---------------------------------------------------------------------------------------------------------
+
+
+class SimulatorError(HephaestusError, ValueError):
+    """A test asks its `Simulator` for what makes no sense: a stub that no step could return, or a foreign run."""
 
 
 # --- the wire --------------------------------------------------------------------------------------------------------
@@ -231,6 +307,10 @@ class WorkflowNotFoundError(HephaestusError, LookupError):
 
 class UsageError(HephaestusError, ValueError):
     """An argument of the command line makes no sense, as an input that is no JSON."""
+
+
+class DocstringError(HephaestusError):
+    """The docstring of a workflow class cannot take its drawing: there is no source, or none that can be cut safely."""
 
 
 # --- event logs ------------------------------------------------------------------------------------------------------

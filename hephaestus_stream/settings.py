@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hephaestus_stream.core.limits import LONGEST_RETENTION
 from hephaestus_stream.errors import SettingsError
 from hephaestus_stream.settings_sources import PREFIX, EnvironmentSource, FileSource, is_shown, origin_of, unknown
 from hephaestus_stream.wire.connection import Connection
@@ -21,7 +23,7 @@ _MOST_PARTITIONS: Final = 10_000
 # Kafka's limit for a topic is 249, and the longest of the engine's own names follows.
 _MOST_NAMESPACE: Final = 200
 # When an answer expires is reckoned from it, and must be a date.
-_LONGEST_RETENTION: Final = timedelta(days=365)
+_LONGEST_COMMAND_RETENTION: Final = timedelta(days=365)
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):[0-9]{1,5}")
 
 
@@ -58,9 +60,16 @@ def _replication(factor: int) -> int:
     return factor
 
 
+def _command_retention(retention: timedelta) -> timedelta:
+    if retention > _LONGEST_COMMAND_RETENTION:
+        most = _LONGEST_COMMAND_RETENTION.days
+        raise ValueError(f"{retention} is too long: answers are kept for {most} days at most")
+    return retention
+
+
 def _retention(retention: timedelta) -> timedelta:
-    if retention > _LONGEST_RETENTION:
-        raise ValueError(f"{retention} is too long: answers are kept for {_LONGEST_RETENTION.days} days at most")
+    if retention > LONGEST_RETENTION:
+        raise ValueError(f"{retention} is too long: runs are kept for {LONGEST_RETENTION.days} days at most")
     return retention
 
 
@@ -95,13 +104,18 @@ class Settings(BaseSettings):
         replication_factor: How many brokers hold each topic; -1 is the cluster's own default.
         data: Where the worker keeps its databases.
         concurrency: How many steps a worker runs at once.
-        threads: How many blocking steps of those.
+        threads: How many blocking steps besides.
+        processes: How many steps with `runner = "process"` besides; the processors' number unless it is set.
         session_timeout: When the group takes a worker that is silent for dead.
         grace: What running steps get when a worker stops.
+        stop_grace: What a step gets that is asked to stop: its process is killed then, its thread is left behind.
+        retention: How long a finished run is kept, and with it what its workflow's `reuse` says of its key; a workflow
+            may say otherwise by `retention=`.
         command_retention: For how long a repeated command is known, a year at most.
         kafka: Options of librdkafka by their own names; as JSON in the environment. They may hold passwords, so that
             they are never shown.
         log_level: From which level on the worker logs.
+        log_format: What a line of its log is: `text` for people, or `json`, one object a line, for machines.
     """
 
     model_config = SettingsConfigDict(
@@ -115,11 +129,15 @@ class Settings(BaseSettings):
     data: Path = Path(".hephaestus")
     concurrency: Annotated[int, Field(ge=1)] = 1000
     threads: Annotated[int, Field(ge=1)] = 32
+    processes: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
     session_timeout: Duration = timedelta(seconds=10)
     grace: DurationOrZero = timedelta(seconds=10)
-    command_retention: Annotated[Duration, AfterValidator(_retention)] = timedelta(days=7)
+    stop_grace: DurationOrZero = timedelta(seconds=10)
+    retention: Annotated[Duration, AfterValidator(_retention)] = timedelta(days=7)
+    command_retention: Annotated[Duration, AfterValidator(_command_retention)] = timedelta(days=7)
     kafka: Annotated[dict[str, str], BeforeValidator(_flat), Field(repr=False)] = {}
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
+    log_format: Literal["text", "json"] = "text"
 
     @property
     def connection(self) -> Connection:

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.parity(2)
 def test_imports_run_downward_without_circles_and_the_core_knows_no_io() -> None:
     command = [str(Path(sys.executable).with_name("lint-imports")), "--config", str(ROOT / "pyproject.toml")]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

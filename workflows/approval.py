@@ -93,7 +93,37 @@ class Pay(Step[Expense]):
 
 
 class ApprovalFlow(Workflow[Expense], key="expense", tags=("finance",)):
-    """Ask the manager, else the director, and finance beside them; then pay."""
+    """Ask the manager, else the director, and finance beside them; then pay.
+
+    Graph, drawn by `hephaestus docs`::
+
+                        ┌────────────┐
+                        │ ▶ register │
+                        └──┬──────┬──┘
+                         small  large
+         ┌─────────────────┘      ├─────────────────────┐
+         │    ┌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌▼╌╌╌╌╌╌╌┐   ┌╌╌╌╌╌╌╌╌╌▼╌╌╌╌╌╌╌╌╌┐
+         │    ┆          manager          ┆   ┆      finance      ┆
+         │    └╌╌╌╌┬╌╌╌╌╌╌╌╌╌┬╌╌╌╌╌╌╌╌┬╌╌╌┘   └╌╌╌╌┬╌╌╌╌╌╌╌╌╌┬╌╌╌╌┘
+         │     approved  rejected  overdue     received  timed_out
+         └─────┬───┴─────────│────────│────────────┘         │
+               │     ┌───────┘        │                      │
+               │     │    ┌╌╌╌╌╌╌╌╌╌╌╌▼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┐   ╔══▼═══════╗
+               │     │    ┆         director          ┆   ║ unfunded ║
+               │     │    └╌╌╌╌┬╌╌╌╌╌╌╌╌╌┬╌╌╌╌╌╌╌╌┬╌╌╌┘   ╚══════════╝
+               │     │     approved  rejected  overdue
+               └───┬─│─────────┘         │        │
+                   │ └───────────┬───────┘        │
+                ┌──▼──┐   ╭──────▼───╮   ╔════════▼═══╗
+                │ pay │   │ rejected │   ║ unanswered ║
+                └──┬──┘   ╰──────────╯   ╚════════════╝
+                 paid
+                ╭──▼───╮
+                │ paid │
+                ╰──────╯
+
+    End of the graph.
+    """
 
     register = Register()
     manager = AskForApproval()

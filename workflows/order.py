@@ -136,7 +136,44 @@ def by_speed(context: Context[Order]) -> Literal["express", "standard"]:
 
 
 class OrderFlow(Workflow[Order], key="orderid", version=2, tags=("sales",), metadata={"team": "shop"}):
-    """Validate, reserve, charge and ship one order."""
+    """Validate, reserve, charge and ship one order.
+
+    Graph, drawn by `hephaestus docs`::
+
+                                   ┌──────────────┐
+                                   │  ▶ validate  │
+                                   └──┬───────┬───┘
+                                    valid  invalid
+                         ┌────────────┤       └───────────────┐
+                    ┌────▼────┐   ┌───▼─────────────┐   ╭─────▼────╮
+                    │ reserve │   │     charge      │   │ rejected │
+                    └────┬────┘   └───┬─────────┬───┘   ╰──────────╯
+                     reserved      charged  declined
+                         ├────────────┘         │
+        ┌────────────────▼────────────────┐   ╔═▼════════╗
+        │              pack               │   ║ declined ║
+        └───────┬─────────────────┬───────┘   ╚══════════╝
+         packed[express]  packed[standard]
+             ┌──▼──────┐   ┌──────▼───┐
+             │ express │   │ standard │
+             └────┬────┘   └─────┬────┘
+               shipped        shipped
+                  └──────┬───────┘
+                   ┌╌╌╌╌╌▼╌╌╌╌┐
+                   ┆ cool_off ┆
+                   └╌╌╌╌╌┬╌╌╌╌┘
+                      elapsed
+               ┌╌╌╌╌╌╌╌╌╌▼╌╌╌╌╌╌╌╌╌┐
+               ┆      review       ┆
+               └╌╌╌╌┬╌╌╌╌╌╌╌╌╌┬╌╌╌╌┘
+                received  timed_out
+                    └────┬────┘
+                     ╭───▼──╮
+                     │ done │
+                     ╰──────╯
+
+    End of the graph.
+    """
 
     validate = ValidateOrder()
     reserve = ReserveStock()

@@ -69,7 +69,38 @@ class CloseReceipt(Step[Application]):
 
 
 class PermitFlow(Workflow[Application], key="permit", tags=("municipality",)):
-    """Two lines of waiting steps side by side, then a join."""
+    """Two lines of waiting steps side by side, then a join.
+
+    Graph, drawn by `hephaestus docs`::
+
+                                 ┌─────────────┐
+                                 │ ▶ open_case │
+                                 └──────┬──────┘
+                                     opened
+                         ┌──────────────┴──────────────┐
+            ┌╌╌╌╌╌╌╌╌╌╌╌╌▼╌╌╌╌╌╌╌╌╌╌╌┐   ┌╌╌╌╌╌╌╌╌╌╌╌╌╌▼╌╌╌╌╌╌╌╌╌╌╌╌╌┐
+            ┆ t02_check_confirmation ┆   ┆ t06_determine_stop_advice ┆
+            └╌╌╌╌╌╌╌╌╌╌╌╌┬╌╌╌╌╌╌╌╌╌╌╌┘   └╌╌╌╌╌╌╌╌╌╌╌╌╌┬╌╌╌╌╌╌╌╌╌╌╌╌╌┘
+                     received                      received
+        ┌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌▼╌╌╌╌╌╌╌╌╌╌╌┐   ┌╌╌╌╌╌╌╌╌╌╌╌╌╌▼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┐
+        ┆ t04_determine_confirmation ┆   ┆ t10_determine_stop_indication ┆
+        └╌╌╌╌╌╌╌╌╌╌╌╌╌╌┬╌╌╌╌╌╌╌╌╌╌╌╌╌┘   └╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┬╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┘
+                   received                          received
+           ┌╌╌╌╌╌╌╌╌╌╌╌▼╌╌╌╌╌╌╌╌╌╌╌┐                     │
+           ┆ t05_send_confirmation ┆                     │
+           └╌╌╌╌╌╌╌╌╌╌╌┬╌╌╌╌╌╌╌╌╌╌╌┘                     │
+                   received                              │
+                       └────────────────┬────────────────┘
+                                ┌───────▼───────┐
+                                │ close_receipt │
+                                └───────┬───────┘
+                                     closed
+                                     ╭──▼───╮
+                                     │ done │
+                                     ╰──────╯
+
+    End of the graph.
+    """
 
     open_case = OpenCase()
     t02_check_confirmation = WaitForEvent(Work)

@@ -70,7 +70,51 @@ def notice_period(context: Context[Subscription]) -> timedelta:
 
 
 class SubscriptionFlow(Workflow[Subscription], key="subscription", tags=("sales",)):
-    """A trial, up to three paid months, and a period of notice."""
+    """A trial, up to three paid months, and a period of notice.
+
+    Graph, drawn by `hephaestus docs`::
+
+                            ┌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┐
+                            ┆     ▶ trial      ┆
+                            └╌╌╌┬╌╌╌╌╌╌╌╌╌┬╌╌╌╌┘
+                             elapsed  cancelled
+                       ┌────────▼──┐   ╭──▼────────────╮
+                       │ first_fee │   │ not_convinced │
+                       └─────┬─────┘   ╰───────────────╯
+                         collected
+                   ┌╌╌╌╌╌╌╌╌╌▼╌╌╌╌╌╌╌╌┐
+                   ┆   first_month    ┆
+                   └╌╌╌┬╌╌╌╌╌╌╌╌╌┬╌╌╌╌┘
+                    elapsed  cancelled
+                ┌──────▼─────┐   │
+                │ second_fee │   │
+                └──────┬─────┘   │
+                   collected     │
+                       │         └──┐
+            ┌╌╌╌╌╌╌╌╌╌╌▼╌╌╌╌╌╌╌┐    │
+            ┆   second_month   ┆    │
+            └╌╌╌┬╌╌╌╌╌╌╌╌╌┬╌╌╌╌┘    │
+             elapsed  cancelled     │
+                │         └────┬────┘
+              ┌─▼─────────┐    │
+              │ third_fee │    │
+              └─────┬─────┘    │
+                collected      │
+        ┌╌╌╌╌╌╌╌╌╌╌╌▼╌╌╌╌╌╌┐   │
+        ┆   third_month    ┆   │
+        └╌╌╌┬╌╌╌╌╌╌╌╌╌┬╌╌╌╌┘   │
+         elapsed  cancelled    │
+            │         └──────┬─┘
+          ╭─▼───────╮   ┌╌╌╌╌▼╌╌╌┐
+          │ expired │   ┆ notice ┆
+          ╰─────────╯   └╌╌╌╌┬╌╌╌┘
+                          elapsed
+                      ╭──────▼────╮
+                      │ cancelled │
+                      ╰───────────╯
+
+    End of the graph.
+    """
 
     trial = Period("trial")
     first_fee = CollectFee()

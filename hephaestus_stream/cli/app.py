@@ -103,6 +103,18 @@ hephaestus resume workflows.order:OrderFlow abc123 review.received --payload '{"
 """,
 )
 app.command(
+    "hephaestus_stream.cli.commands:migrate",
+    name="migrate",
+    group=_TALK,
+    help="""Move a run to another version of its workflow, where that version's graph lets it be as it is.
+
+```sh
+hephaestus migrate workflows.order:OrderFlow abc123
+hephaestus migrate OrderFlow orderid::abc123 --to-version 3
+```
+""",
+)
+app.command(
     "hephaestus_stream.cli.commands:cancel",
     name="cancel",
     group=_TALK,
@@ -141,12 +153,27 @@ app.command(
     "hephaestus_stream.cli.graph:graph",
     name="graph",
     group=_LOOK,
-    help="""Draw a workflow, in the terminal or as Mermaid.
+    help="""Draw a workflow, in the terminal, as Mermaid or as SVG; for an instance, with the path that it took.
 
 ```sh
 hephaestus graph workflows.order:OrderFlow
-hephaestus graph workflows.order:OrderFlow --format mermaid > order.mmd
+hephaestus graph workflows.order:OrderFlow --out order.svg
+hephaestus graph workflows.order:OrderFlow --instance abc123
 ```
+""",
+)
+app.command(
+    "hephaestus_stream.cli.docs:docs",
+    name="docs",
+    group=_LOOK,
+    help="""Draw the workflows of a module into the docstrings of their classes, between two lines that stay.
+
+```sh
+hephaestus docs workflows
+hephaestus docs workflows --check
+```
+
+With `--check` nothing is written, and the code is 1 if a drawing is missing or old.
 """,
 )
 

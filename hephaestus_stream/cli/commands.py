@@ -1,4 +1,4 @@
-"""`hephaestus start`, `resume` and `cancel`: one command to the engine, and its answer."""
+"""`hephaestus start`, `resume`, `migrate` and `cancel`: one command to the engine, and its answer."""
 
 # ruff: noqa: D417 - the options that several commands share say themselves what they are
 
@@ -23,11 +23,11 @@ from hephaestus_stream.client.run import Run, require_accepted, run_of
 from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.errors import UsageError
 from hephaestus_stream.settings import Settings
-from hephaestus_stream.wire.command import CancelCommand, Command, ResumeCommand, StartCommand, new_id
+from hephaestus_stream.wire.command import CancelCommand, Command, MigrateCommand, ResumeCommand, StartCommand, new_id
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.problem import problems_of
 
-CommandT = TypeVar("CommandT", StartCommand, ResumeCommand, CancelCommand)
+CommandT = TypeVar("CommandT", StartCommand, ResumeCommand, MigrateCommand, CancelCommand)
 
 Id = Annotated[str | None, Parameter(name="--command-id", help="Makes the command repeatable: once is once.")]
 RunId = Annotated[str | None, Parameter(name="--run", help="Which run of the key, where several live.")]
@@ -45,6 +45,7 @@ def start(
     tag: Annotated[tuple[str, ...], Parameter(show_default=False)] = (),
     metadata: Annotated[str, Parameter(allow_leading_hyphen=True, show_default=False)] = "{}",
     on_conflict: OnConflict = "reject",
+    workflow_version: Annotated[int | None, Parameter(show_default=False)] = None,
     command_id: Id = None,
     output: Output = "text",
     kafka: KafkaOptions = KAFKA_DEFAULTS,
@@ -59,11 +60,14 @@ def start(
         tag: A word to find the run by.
         metadata: A JSON object, laid over that of the class; or `@FILE`.
         on_conflict: What to do if the key has a live run.
+        workflow_version: That of the class unless given, with a stored name the workers' current one.
     """
     target = find_target(workflow, id)
     payload = read_payload(input, option="--input")
     target.check_input(payload)
-    version = None if target.definition is None else target.definition.version
+    version = workflow_version
+    if version is None and target.definition is not None:
+        version = target.definition.version
     command = _made(
         StartCommand,
         id=command_id or new_id(),
@@ -113,6 +117,39 @@ def resume(
         payload=content,
     )
     asyncio.run(_tell(command, _settings(kafka), f"{event} →", output=output))
+
+
+def migrate(
+    workflow: str,
+    id: str,  # noqa: A002 - the wire's own word
+    /,
+    *,
+    to_version: Annotated[int | None, Parameter(show_default=False)] = None,
+    run: RunId = None,
+    command_id: Id = None,
+    output: Output = "text",
+    kafka: KafkaOptions = KAFKA_DEFAULTS,
+) -> None:
+    """Moves a run to another version.
+
+    Args:
+        workflow: `module:Class`, or the stored name.
+        id: The business value; with a stored name the full key.
+        to_version: Where the run goes: the version of the class unless given, with a stored name the current one.
+    """
+    target = find_target(workflow, id)
+    if to_version is None and target.definition is not None:
+        to_version = target.definition.version
+    command = _made(
+        MigrateCommand,
+        schema=2,
+        id=command_id or new_id(),
+        workflow=target.workflow,
+        key=target.key,
+        run=run,
+        to_version=to_version,
+    )
+    asyncio.run(_tell(command, _settings(kafka), "migrated", output=output))
 
 
 def cancel(
@@ -177,7 +214,9 @@ async def _tell(command: Command, settings: Settings, what: str, *, output: Outp
         reply = await _accepted(client, command, output=output)
     text = Text.assemble(("✓ ", "green"), what, " ", (command.key, "bold"))
     if reply.effect == "kept":
-        text.append("; it came early and is kept until its node waits", "yellow")
+        text.append(f"; {reply.message or 'it came early and is kept until its node waits'}", "yellow")
+    elif reply.effect == "existing":
+        text.append("; nothing had to be done", "yellow")
     show(text, document=_document(reply), output=output)
 
 

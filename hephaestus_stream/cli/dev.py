@@ -45,7 +45,7 @@ def dev(module: str, /, *, namespace: str | None = None, options: WorkerOptions 
         with console.status("Kafka") as status:
             broker = LocalKafka(FOLDER, on_progress=lambda stage: status.update(f"Kafka: {stage}")).up()
         settings = KafkaOptions(bootstrap=broker.bootstrap, namespace=namespace).settings(**options.given())
-        set_up_logging(settings.log_level)
+        set_up_logging(settings.log_level, settings.log_format)
         serve(
             workflows,
             settings,

@@ -69,6 +69,9 @@ class WorkerOptions:
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None, Parameter(help="From which level on it logs.")
     ] = None
+    log_format: Annotated[
+        Literal["text", "json"] | None, Parameter(help="Lines for people, or one JSON object a line.")
+    ] = None
 
     def given(self) -> dict[str, object]:
         """What was given, for `KafkaOptions.settings`."""
@@ -77,6 +80,7 @@ class WorkerOptions:
             "threads": self.threads,
             "data": self.data,
             "log_level": self.log_level,
+            "log_format": self.log_format,
         }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -43,6 +44,8 @@ def serve(
         on_hard_exit: Called before the second signal ends the process.
         ends_with_input: End at once when standard input does, that is with the process that holds its other end.
     """
+    # What the imports have made lives as long as this process: the collector need not look at it again and again.
+    gc.freeze()
     asyncio.run(_serve(workflows, settings, on_ready, on_hard_exit, ends_with_input=ends_with_input))
 
 

@@ -32,5 +32,5 @@ def worker(
     workflows = load_workflows(module)
     settings = kafka.settings(**options.given())
     require_broker(settings)
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     serve(workflows, settings, ends_with_input=ends_with_input)

@@ -12,7 +12,7 @@ from hephaestus_stream.client.landing import Landing
 from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connection_of
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, Transport
-from hephaestus_stream.client.verbs import Call, cancelling, not_ended, resuming, starting
+from hephaestus_stream.client.verbs import Call, cancelling, migrating, not_ended, resuming, starting
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.wire.command import Command
@@ -130,6 +130,24 @@ class AsyncClient:
             InvalidKeyError: The id cannot be part of a key.
         """
         return await self._perform(resuming(workflow, id, event, payload, options))
+
+    async def migrate(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        **options: Unpack[Resuming],
+    ) -> Receipt:
+        """Moves the id's live run to the version of the class, if its graph lets the run be as it is.
+
+        Waits and retries keep their due times; a step that is being executed is stopped, and begins its next attempt in
+        the new version.
+
+        Raises:
+            CommandRefusedError: The engine refused: the message names what stands against it.
+            NoAnswerError: Nobody answered in time; the run may have moved all the same.
+            InvalidKeyError: The id cannot be part of a key.
+        """
+        return await self._perform(migrating(workflow, id, options))
 
     async def cancel(
         self,

@@ -10,7 +10,7 @@ from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connection_of
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, Transport
-from hephaestus_stream.client.verbs import Call, cancelling, not_ended, resuming, starting
+from hephaestus_stream.client.verbs import Call, cancelling, migrating, not_ended, resuming, starting
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.wire.command import Command
@@ -97,6 +97,15 @@ class Client:
     ) -> Receipt:
         """Sends an event to a node, as `AsyncClient.resume` does."""
         return self._perform(resuming(workflow, id, event, payload, options))
+
+    def migrate(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        **options: Unpack[Resuming],
+    ) -> Receipt:
+        """Moves a run to the version of the class, as `AsyncClient.migrate` does."""
+        return self._perform(migrating(workflow, id, options))
 
     def cancel(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.wire.connection import Connection
@@ -31,11 +31,14 @@ class Starting(Sending, total=False):
         tags: Words to find the run by, beside the workflow's own.
         metadata: Anything that JSON can hold.
         on_conflict: What to do where the key has a live run: `reject`, `return_existing` or `terminate_existing`.
+        version: The version to start, or `current` for the one that the workers take for it; that of the class unless
+            given.
     """
 
     tags: tuple[str, ...]
     metadata: dict[str, object] | None
     on_conflict: OnConflict
+    version: int | Literal["current"]
 
 
 class Resuming(Sending, total=False):

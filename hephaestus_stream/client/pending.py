@@ -34,6 +34,7 @@ class Pending:
         pause: How long to wait after that; doubled each time.
         reply: Waits for the answer of the engine; None where nobody does.
         published: Waits for the broker; None where the answer is waited for.
+        headers: What continues its trace; the same in each repetition.
         is_delivered: Whether the broker has it; until then the producer still tries, and a repetition is no help.
         is_done: Whether one of the threads has taken it to settle it.
     """
@@ -46,6 +47,7 @@ class Pending:
     pause: float
     reply: Future[Reply] | None = None
     published: Future[Published] | None = None
+    headers: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
     is_delivered: bool = field(default=False, init=False)
     is_done: bool = field(default=False, init=False)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from hephaestus_stream.core.answer import AnswerEffect
 from hephaestus_stream.errors import CommandRefusedError
-from hephaestus_stream.wire.command import CancelCommand, ResumeCommand, StartCommand
+from hephaestus_stream.wire.command import CancelCommand, MigrateCommand, ResumeCommand, StartCommand
 from hephaestus_stream.wire.key import split_key
 from hephaestus_stream.wire.output import Reply
 
@@ -64,7 +64,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the engine said to a resume or a cancel.
+    """What the engine said to a resume, a migrate or a cancel.
 
     Attributes:
         command_id: The command that it answers.
@@ -72,7 +72,9 @@ class Receipt:
         run: The run that the command met; None where no answer was waited for and none was named.
         partition: The partition of the key.
         position: The offset of the command; None where no answer was waited for.
-        effect: `applied`, or `kept` for an event that came before its node waits; None where no answer was waited for.
+        effect: `applied`; `kept` for an event that came before its node waits, or while the run is parked; `existing`
+            for a run that was in the version already; None where no answer was waited for.
+        message: What one might not expect, as that the run is parked.
         duplicate: Whether the same command had been answered before.
     """
 
@@ -82,6 +84,7 @@ class Receipt:
     partition: int
     position: int | None = None
     effect: AnswerEffect | None = None
+    message: str | None = None
     duplicate: bool = False
 
 
@@ -106,8 +109,8 @@ def run_of(command: StartCommand, answer: Reply | Published) -> Run:
     )
 
 
-def receipt_of(command: ResumeCommand | CancelCommand, answer: Reply | Published) -> Receipt:
-    """The receipt for a resume or a cancel.
+def receipt_of(command: ResumeCommand | MigrateCommand | CancelCommand, answer: Reply | Published) -> Receipt:
+    """The receipt for a resume, a migrate or a cancel.
 
     Raises:
         CommandRefusedError: The engine refused.
@@ -122,6 +125,7 @@ def receipt_of(command: ResumeCommand | CancelCommand, answer: Reply | Published
         answer.partition,
         position=answer.position,
         effect=answer.effect,
+        message=answer.message,
         duplicate=answer.duplicate,
     )
 

@@ -113,11 +113,15 @@ class Sender:
             return Producer(self._settings)
 
     def _produce(self, pending: Pending) -> None:
-        headers = self._headers if pending.reply is not None else None
+        headers: Headers = [*(self._headers if pending.reply is not None else ()), *pending.headers]
         producer = self._producer
         try:
             producer.produce(
-                self._topic, pending.value, pending.key, on_delivery=partial(self._delivered, pending), headers=headers
+                self._topic,
+                pending.value,
+                pending.key,
+                on_delivery=partial(self._delivered, pending),
+                headers=headers or None,
             )
         except BufferError:
             raise ClientBusyError("the producer's queue is full: await some answers before sending more") from None

@@ -17,7 +17,8 @@ from hephaestus_stream.client.replies import ReplyReader, any_partition
 from hephaestus_stream.client.run import Published, Run
 from hephaestus_stream.client.scan import ALWAYS, CompletionWait
 from hephaestus_stream.client.sender import Headers, Sender
-from hephaestus_stream.errors import ClientClosedError
+from hephaestus_stream.errors import ClientClosedError, HephaestusError
+from hephaestus_stream.telemetry.sent import SentCommand
 from hephaestus_stream.wire.command import Command, encode_command
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.headers import REPLY_PARTITION
@@ -93,7 +94,7 @@ class Transport:
         future: Future[Reply] = Future()
         pending = self._pending(command, timeout)
         pending.reply = future
-        self._require_link().sender.send(pending)
+        self._send(command, pending, future)
         return future
 
     def publish(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Future[Published]:
@@ -101,7 +102,7 @@ class Transport:
         future: Future[Published] = Future()
         pending = self._pending(command, timeout)
         pending.published = future
-        self._require_link().sender.send(pending)
+        self._send(command, pending, future)
         return future
 
     def completion(self, run: Run | AnyWorkflow, id: str | None = None) -> Future[Completion]:  # noqa: A002 - the wire's own word
@@ -109,6 +110,18 @@ class Transport:
         wait = self._wait_for(run, id)
         self._require_link().completions.wait(wait)
         return wait.future
+
+    def _send(self, command: Command, pending: Pending, future: Future[Reply] | Future[Published]) -> None:
+        """Sends a command within its span, which ends with the future."""
+        sender = self._require_link().sender
+        span = SentCommand(command, topic=self._topics.commands)
+        pending.headers = span.headers
+        try:
+            sender.send(pending)
+        except HephaestusError as error:
+            span.failed(error)
+            raise
+        future.add_done_callback(span.answered)
 
     def _connect(self) -> _Link:
         """Opens everything in the order that counts: where answers are read from is fixed before anything is sent."""

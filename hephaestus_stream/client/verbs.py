@@ -15,7 +15,7 @@ from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.errors import NotEndedError
 from hephaestus_stream.wire.command import Command
 from hephaestus_stream.wire.output import Reply
-from hephaestus_stream.wire.request import AnyWorkflow, cancel_command, resume_command, start_command
+from hephaestus_stream.wire.request import AnyWorkflow, cancel_command, migrate_command, resume_command, start_command
 
 ResultT = TypeVar("ResultT")
 
@@ -57,6 +57,7 @@ def starting(workflow: AnyWorkflow, id: str, payload: object, options: Starting)
         tags=options.get("tags", ()),
         metadata=options.get("metadata"),
         on_conflict=options.get("on_conflict", "reject"),
+        version=options.get("version"),
     )
     return Call(command, lambda answer: run_of(command, answer), options)
 
@@ -75,6 +76,16 @@ def resuming(
         CommandError: The payload does not fit the event.
     """
     command = resume_command(workflow, id, event, payload, command_id=options.get("command_id"), run=options.get("run"))
+    return Call(command, lambda answer: receipt_of(command, answer), options)
+
+
+def migrating(workflow: AnyWorkflow, id: str, options: Resuming) -> Call[Receipt]:  # noqa: A002 - as above
+    """The move of a run to the version of the class.
+
+    Raises:
+        InvalidKeyError: The id cannot be part of a key.
+    """
+    command = migrate_command(workflow, id, command_id=options.get("command_id"), run=options.get("run"))
     return Call(command, lambda answer: receipt_of(command, answer), options)
 
 

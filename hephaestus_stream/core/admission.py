@@ -30,17 +30,18 @@ class KeyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     runs: tuple[Run, ...] = ()
     commands: int = 0
 
-    def with_run(self, state: State, *, scope: Scope) -> KeyRecord:
-        """The record after a run began or changed."""
-        run = Run(state.run, state.workflow, state.version, scope, state.ending)
-        if run in self.runs:
-            return self
-        others = tuple(other for other in self.runs if other.run != state.run)
-        surplus = len(others) - MAX_LIVE_RUNS - MAX_ENDED_RUNS + 1
-        if surplus > 0:
-            forgotten = {other.run for other in [other for other in others if other.ended is not None][:surplus]}
-            others = tuple(other for other in others if other.run not in forgotten)
-        return msgspec.structs.replace(self, runs=(*others, run))
+    def with_run(self, state: State, *, scope: Scope | None) -> KeyRecord:
+        """The record after a run began or changed; without a scope it keeps the one that it had."""
+        others: list[Run] = []
+        for run in self.runs:
+            if run.run != state.run:
+                others.append(run)
+                continue
+            scope = scope or run.scope
+            if (run.version, run.scope, run.ended) == (state.version, scope, state.ending):
+                return self
+        run = Run(state.run, state.workflow, state.version, scope or "workflow", state.ending)
+        return msgspec.structs.replace(self, runs=_remembered((*others, run)))
 
     def without_run(self, run: str) -> KeyRecord:
         """The record after a run's retention."""
@@ -75,18 +76,42 @@ def admit(
             case "terminate_existing":
                 return _used(definition, record, key=key) or _terminate(definition, conflicts, key=key)
             case "reject":
-                message = f"{key} is already running (run {conflicts[0].run}); resume or cancel it, or use another id"
-                return Refused("already_running", message)
+                return _running(conflicts[0], key=key)
     if len(record.live()) >= MAX_LIVE_RUNS:
         return Refused("too_many_runs", f"{key} has {MAX_LIVE_RUNS} live runs; use more ids")
     return _used(definition, record, key=key) or Admitted()
+
+
+def conflicting(definition: Definition, record: KeyRecord, *, key: str, besides: str) -> Refused | None:
+    """Why a live run may not come under another definition: a further live run claims the key."""
+    conflicts = [run for run in record.live() if run.run != besides and _conflicts(definition, run)]
+    return _running(conflicts[0], key=key) if conflicts else None
+
+
+def _running(run: Run, *, key: str) -> Refused:
+    message = f"{key} is already running (run {run.run}); resume or cancel it, or use another id"
+    return Refused("already_running", message, run.run)
+
+
+def _remembered(runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    """The runs without the oldest ended ones, where there are too many; `reuse` is decided by those that stay."""
+    if len(runs) <= MAX_ENDED_RUNS:
+        return runs
+    surplus = sum(run.ended is not None for run in runs) - MAX_ENDED_RUNS
+    if surplus <= 0:
+        return runs
+    # Of each workflow and version the newest of each ending says all that older ones would.
+    newest = {(run.workflow, run.version, run.ended): run.run for run in runs}
+    spare = [run.run for run in runs if run.ended is not None and run.run not in newest.values()]
+    forgotten = set(spare[:surplus])
+    return tuple(run for run in runs if run.run not in forgotten)
 
 
 def _terminate(definition: Definition, conflicts: list[Run], *, key: str) -> Admitted | Refused:
     own = [run for run in conflicts if _same(definition, run, definition.scope)]
     if definition.reuse == "never" and own:
         message = f"{key} is running (run {own[0].run}), and {definition.name} has reuse='never'; use another id"
-        return Refused("already_running", message)
+        return Refused("already_running", message, own[0].run)
     return Admitted(tuple(run.run for run in conflicts))
 
 
@@ -97,10 +122,11 @@ def _used(definition: Definition, record: KeyRecord, *, key: str) -> Refused | N
         message = (
             f"{key} has run before (run {former[-1].run}), and {definition.name} has reuse='never'; use another id"
         )
-        return Refused("key_used", message)
-    if definition.reuse == "after_failure" and any(run.ended == "completed" for run in former):
+        return Refused("key_used", message, former[-1].run)
+    completed = [run for run in former if run.ended == "completed"]
+    if definition.reuse == "after_failure" and completed:
         message = f"{key} is completed; {definition.name} may start again only after a failure; use another id"
-        return Refused("key_used", message)
+        return Refused("key_used", message, completed[-1].run)
     return None
 
 

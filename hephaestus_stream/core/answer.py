@@ -14,6 +14,7 @@ Reason = Literal[
     "early_events_full",  # the run keeps as many early events as it may
     "ended",  # the run is over
     "engine_error",  # our own bug
+    "incompatible_version",  # the run cannot have come to its state in that version
     "invalid_key",  # the key is not one of the workflow, or no key at all
     "invalid_payload",  # its model refuses it
     "key_used",  # the workflow's `reuse` keeps the key of an ended run
@@ -33,16 +34,18 @@ Reason = Literal[
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The command is recorded, with this effect."""
+    """The command is recorded, with this effect; a message says what one might not expect."""
 
     effect: AnswerEffect
+    message: str | None = None
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """The command changes nothing; the message says the way out."""
+    """The command changes nothing; the message says the way out, and `run` is the run that stands against it."""
 
     reason: Reason
     message: str
+    run: str | None = None
 
 
 Answer = Accepted | Refused

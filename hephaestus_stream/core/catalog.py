@@ -21,7 +21,8 @@ class Catalog:
     """Workflows by stored name and version; each worker has its own set, there is no global one.
 
     Args:
-        workflows: The classes; the highest version of a name is the current one.
+        workflows: The classes; of each name the highest version is the current one whose class does not say
+            `current=False`.
 
     Raises:
         DuplicateWorkflowError: Two different classes have the same name and version.
@@ -50,16 +51,40 @@ class Catalog:
         """The workflow of this name and version, if the worker has it."""
         return self._by_name.get(name, {}).get(version)
 
+    def knows(self, name: str) -> bool:
+        """Whether the worker has any version of a workflow."""
+        return name in self._by_name
+
+    def unknown(self, name: str) -> Refused:
+        """Why a name is none of the worker's workflows."""
+        near = get_close_matches(name, list(self._by_name), n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(sorted(self._by_name)) or 'none'}"
+        return Refused("unknown_workflow", f"this worker has no workflow '{name}'; {hint}")
+
+    def why_parked(self, name: str, version: int) -> str | None:
+        """Why a run stands still whose workflow the worker lacks, and how it goes on; None where it has it."""
+        if self.get(name, version) is not None:
+            return None
+        known = ", ".join(map(str, sorted(self._by_name.get(name, {})))) or "no version"
+        return (
+            f"parked: the worker has {known} of {name}, not {version}; the run goes on when a worker that has it takes "
+            "over, or when it is migrated to a version that this one has"
+        )
+
     def find(self, name: str, version: int | None) -> Definition | Refused:
         """The workflow of this name, in the version named or in the current one."""
         versions = self._by_name.get(name)
         if not versions:
-            near = get_close_matches(name, list(self._by_name), n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(sorted(self._by_name)) or 'none'}"
-            return Refused("unknown_workflow", f"this worker has no workflow '{name}'; {hint}")
-        found = versions.get(max(versions) if version is None else version)
+            return self.unknown(name)
+        known = ", ".join(map(str, sorted(versions)))
+        if version is None:
+            current = [number for number, each in versions.items() if each.current]
+            if current:
+                return versions[max(current)]
+            message = f"this worker has {name} in version {known}, none of them current; name the version"
+            return Refused("unknown_version", message)
+        found = versions.get(version)
         if found is None:
-            known = ", ".join(map(str, sorted(versions)))
             message = f"this worker has {name} in version {known}, not in {version}; upgrade the workers before clients"
             return Refused("unknown_version", message)
         return found

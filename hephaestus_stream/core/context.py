@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar, overload
@@ -87,6 +87,11 @@ class StepResults(Mapping[str, StepResult]):
         return dict.fromkeys(() if self._reader is None else self._reader.visible())
 
 
+def never() -> bool:
+    """Whether a step is asked to stop that nobody can ask."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Context(Generic[InputT_co]):
     """Everything a step decides by.
@@ -98,12 +103,23 @@ class Context(Generic[InputT_co]):
         idempotency_key: `{key}/{run}/{node}`, the same in every attempt: give it to whatever the step calls.
         attempt: The attempt that this is, counted from 1.
         steps: The visible results by node name.
+        stopping: What `stop_requested` asks; a test gives its own.
     """
 
     initial: InputT_co
     idempotency_key: str
     attempt: int = 1
     steps: Mapping[str, StepResult] = field(default_factory=StepResults)
+    stopping: Callable[[], bool] = field(default=never, repr=False, compare=False)
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether nobody wants the attempt's outcome any more: return or raise soon, whatever it is goes unheard.
+
+        So it is after the attempt's timeout, when the run has ended, and when the worker stops. A blocking step that
+        takes long looks at it between its pieces of work; `async def` is cancelled instead.
+        """
+        return self.stopping()
 
     @overload
     def result(self, event: Event[PayloadT]) -> PayloadT: ...

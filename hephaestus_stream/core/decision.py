@@ -13,6 +13,7 @@ from hephaestus_stream.core.state import Reported, State
 
 HistoryType = Literal[
     "started",
+    "start_refused",
     "step_started",
     "step_completed",
     "step_failed",
@@ -29,6 +30,8 @@ HistoryType = Literal[
     "node_dead",
     "interrupted",
     "outcome_ignored",
+    "migrated",
+    "migration_refused",
     "halted",
     "cancelled",
     "failed",

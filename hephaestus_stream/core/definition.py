@@ -23,8 +23,6 @@ from hephaestus_stream.core.transition import Transition
 Scope = Literal["workflow", "version", "global", "none"]
 Reuse = Literal["always", "after_failure", "never"]
 
-DEFAULT_RETENTION = timedelta(days=7)
-
 
 @dataclass(frozen=True)
 class Draft:
@@ -52,11 +50,12 @@ class Draft:
     scope: Scope
     name: str
     version: int
+    current: bool
     tags: tuple[str, ...]
     metadata: Mapping[str, object]
     retry: RetryPolicy | None
     reuse: Reuse
-    retention: timedelta
+    retention: timedelta | None
     shadowed: tuple[str, ...] = ()
 
     def name_of(self, node: Node) -> str:
@@ -93,7 +92,7 @@ class Draft:
         )
         return Graph(
             start=self._names.get(id(self.start), ""),
-            nodes=tuple(self.nodes),
+            nodes=tuple(name for name, node in self.nodes.items() if self.name_of(node) == name),
             edges=tuple(dict.fromkeys(edges)),
             endings={name: node.interrupts for name, node in self.nodes.items() if isinstance(node, Ending)},
         )
@@ -119,17 +118,21 @@ class Definition:
         routes: The routing functions by node and event.
         labels: The labels that each route declares, by node and event.
         input_type: The type of the start payload.
-        retention: How long a finished run is kept.
+        current: Whether starts that name no version may take this one.
+        retention: How long a finished run is kept; None leaves it to the worker.
         doc: The class's docstring.
         class_name: The name of the class.
+        module: The module that the class was made in.
+        qualname: Where in it the class is, as `OrderFlow`.
     """
 
     name: str
     version: int
+    current: bool
     key: str
     scope: Scope
     reuse: Reuse
-    retention: timedelta
+    retention: timedelta | None
     tags: tuple[str, ...]
     metadata: Mapping[str, object]
     retry: RetryPolicy | None
@@ -143,6 +146,8 @@ class Definition:
         default_factory=dict[tuple[str, str], Callable[[object], str | Enum]]
     )
     labels: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict[tuple[str, str], frozenset[str]])
+    module: str = ""
+    qualname: str = ""
 
     @cached_property
     def events(self) -> Mapping[str, Mapping[str, Event[Any]]]:

@@ -10,7 +10,7 @@ from copy import deepcopy
 from datetime import datetime
 from typing import assert_never
 
-from hephaestus_stream.core import external, progress
+from hephaestus_stream.core import external, migration, parking, progress
 from hephaestus_stream.core.answer import Accepted, Refused
 from hephaestus_stream.core.decision import ClearTimer, Decision
 from hephaestus_stream.core.definition import Definition
@@ -19,9 +19,12 @@ from hephaestus_stream.core.input import (
     ChoiceFailed,
     Chosen,
     Input,
+    Migrate,
     Recovered,
+    Release,
     Resume,
     Start,
+    StartRefused,
     StepEmitted,
     StepFailed,
     StepSuspended,
@@ -33,12 +36,13 @@ from hephaestus_stream.errors import EngineError
 
 
 def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the function
-    definition: Definition, state: State | None, what: Input, *, now: datetime
+    definition: Definition | None, state: State | None, what: Input, *, now: datetime
 ) -> Decision:
     """What follows from an input.
 
     Args:
-        definition: The workflow, in the version of the run.
+        definition: The workflow, in the version of the run, or for `Migrate` in the one that it is to have. None where
+            the worker lacks it: the run is parked then, and takes in `Resume`, `StartRefused` and `Cancel`.
         state: The run; None for `Start`, which makes it.
         what: What happened.
         now: The time of it, in UTC. Times in the history never run backwards, whatever the clock does.
@@ -49,6 +53,8 @@ def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the fun
     if isinstance(what, Start):
         if state is not None:
             raise EngineError(f"{state.key} has the run {state.run} already; Start makes a new one and takes none")
+        if definition is None:
+            raise EngineError(f"{what.key} cannot start without its workflow")
         return _start(definition, what, now=now)
     if state is None:
         raise EngineError(f"{type(what).__name__} needs a run, and there is none")
@@ -57,8 +63,16 @@ def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the fun
         _stand_still(journal, what, key=state.key)
         return journal.decision()
     match what:
+        case Resume() if definition is None:
+            parking.keep(journal, what, key=state.key)
         case Resume():
             external.resume(journal, what, key=state.key)
+        case Release():
+            parking.release(journal, what.resume, key=state.key)
+        case StartRefused():
+            journal.refuse("start_refused", command=what.command, reason=what.reason, message=what.message)
+        case Migrate():
+            migration.migrate(journal, what, key=state.key)
         case Cancel():
             external.cancel(journal, what, key=state.key)
         case StepEmitted():
@@ -69,9 +83,7 @@ def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the fun
                 progress.suspend(journal, what)
         case StepFailed():
             if progress.is_current(journal, what.node, what.attempt):
-                progress.fail_attempt(
-                    journal, what.node, error=what.error, permanent=what.permanent, jitter=what.jitter
-                )
+                progress.fail_attempt(journal, what)
         case Chosen():
             progress.choose(journal, what.node, label=what.label)
         case ChoiceFailed():
@@ -96,7 +108,7 @@ def halt(definition: Definition, state: State, *, reason: str, now: datetime) ->
 
 def _stand_still(journal: Journal, what: Input, *, key: str) -> None:
     """A halted run takes nothing in but its cancellation."""
-    if isinstance(what, Resume):
+    if isinstance(what, Resume | Migrate):
         journal.answer = Refused("engine_error", f"{key} stands still after a bug of the engine; it can be cancelled")
     elif isinstance(what, TimerFired):
         journal.effects.append(ClearTimer(what.node, what.attempt, what.kind, what.due_at))
@@ -115,6 +127,7 @@ def _start(definition: Definition, what: Start, *, now: datetime) -> Decision:
         tags=tuple(dict.fromkeys((*definition.tags, *what.tags))),
         metadata={**deepcopy(dict(definition.metadata)), **what.metadata},
         payload_bytes=max(what.size, len(what.input)),
+        trace=what.trace,
     )
     journal = Journal(definition, state, now=now)
     journal.answer = Accepted("applied")

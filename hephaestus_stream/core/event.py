@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -10,7 +10,10 @@ from typing import Generic, Self, TypeAlias, TypeVar, cast, overload
 
 from pydantic import TypeAdapter
 
-from hephaestus_stream.core.node import Node
+from hephaestus_stream.core.location import caller
+from hephaestus_stream.core.node import EventOfNode, Node
+from hephaestus_stream.core.problem import problem
+from hephaestus_stream.core.rule import Rule
 from hephaestus_stream.core.transition import Route, Transition
 from hephaestus_stream.errors import StepDefinitionError
 
@@ -52,25 +55,36 @@ class Suspend:
     otherwise: Emitted | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(cast("object", self.timeout), timedelta | None):
-            raise StepDefinitionError(f"Suspend(timeout={self.timeout!r}) is no duration; give a timedelta")
-        if not isinstance(cast("object", self.until), datetime | None):
-            raise StepDefinitionError(f"Suspend(until={self.until!r}) is no instant; give an aware datetime")
-        if not isinstance(cast("object", self.otherwise), Emitted | None):
-            raise StepDefinitionError(f"Suspend(otherwise={self.otherwise!r}) is no outcome; give self.event(...)")
-        if self.timeout is not None and self.until is not None:
-            raise StepDefinitionError("Suspend takes timeout= or until=, not both")
-        if self.until is not None and self.until.tzinfo is None:
-            raise StepDefinitionError(f"Suspend(until={self.until!r}) has no time zone; give an aware datetime")
-        if self.otherwise is not None and self.timeout is None and self.until is None:
-            raise StepDefinitionError("Suspend(otherwise=...) never happens without timeout= or until=")
+        wrong = next(_problems(self), None)
+        if wrong is not None:
+            where = caller(outside=frozenset({__name__}))
+            raise StepDefinitionError(problem(Rule.BAD_SUSPEND, where, what=wrong[0], remedy=wrong[1]))
+
+
+def _problems(suspend: Suspend) -> Iterator[tuple[str, str]]:
+    """What is wrong with a suspension, and the way out; the types are what a checker would find."""
+    timeout, until, otherwise = cast(
+        "tuple[object, object, object]", (suspend.timeout, suspend.until, suspend.otherwise)
+    )
+    if not isinstance(timeout, timedelta | None):
+        yield f"Suspend(timeout={timeout!r}) has no duration", "give a timedelta, as timedelta(days=2)"
+    if not isinstance(until, datetime | None):
+        yield f"Suspend(until={until!r}) has no instant", "give an aware datetime, as datetime.now(UTC)"
+    elif until is not None and until.tzinfo is None:
+        yield f"Suspend(until={until!r}) has no time zone", "give an aware datetime, as datetime.now(UTC)"
+    if not isinstance(otherwise, Emitted | None):
+        yield f"Suspend(otherwise={otherwise!r}) is no outcome", "call an event of the step, as self.expired()"
+    if timeout is not None and until is not None:
+        yield "Suspend has both timeout= and until=", "give one of the two"
+    if otherwise is not None and timeout is None and until is None:
+        yield "Suspend(otherwise=...) never happens", "say when, with timeout= or until="
 
 
 Outcome: TypeAlias = Emitted | Suspend
 """What `execute` returns; the third way to end is an exception."""
 
 
-class Event(Generic[PayloadT]):
+class Event(EventOfNode, Generic[PayloadT]):
     """One way in which a step can end, declared as a class attribute.
 
     Args:

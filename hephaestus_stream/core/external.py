@@ -8,7 +8,7 @@ from hephaestus_stream.core import progress
 from hephaestus_stream.core.answer import Accepted, Reason, Refused
 from hephaestus_stream.core.input import Cancel, Resume
 from hephaestus_stream.core.journal import Journal
-from hephaestus_stream.core.limits import MAX_EARLY_EVENTS, MAX_REFUSALS
+from hephaestus_stream.core.limits import MAX_EARLY_EVENTS
 from hephaestus_stream.core.state import ACTIVE, EarlyEvent
 
 
@@ -20,22 +20,22 @@ def resume(journal: Journal, what: Resume, *, key: str) -> None:
         return
     target = _target(journal, what, key=key)
     if isinstance(target, Refused):
-        _refuse(journal, what, target)
+        refuse(journal, what, target)
         return
     state = journal.nodes.get(target)
     if state is not None and state.status not in ACTIVE:
-        _refuse(journal, what, Refused("settled", f"{target} of {key} is {state.status}; it takes no more events"))
+        refuse(journal, what, Refused("settled", f"{target} of {key} is {state.status}; it takes no more events"))
     elif what.problem is not None:
-        _refuse(journal, what, Refused("invalid_payload", f"{target}.{event}: {what.problem}"))
+        refuse(journal, what, Refused("invalid_payload", f"{target}.{event}: {what.problem}"))
     elif what.reported.size > progress.room(journal, target):
-        _refuse(journal, what, Refused("too_large", _too_large(journal, what, target=target, key=key)))
+        refuse(journal, what, Refused("too_large", _too_large(journal, what, target=target, key=key)))
     elif state is not None and state.status == "waiting":
         journal.answer = Accepted("applied")
         journal.record("resumed", target, event=event, attempt=state.attempt, details={"command": what.command})
         progress.complete(journal, target, what.reported)
     elif len(journal.early) >= MAX_EARLY_EVENTS:
         message = f"{key} keeps {MAX_EARLY_EVENTS} early events already; send {target}.{event} when {target} waits"
-        _refuse(journal, what, Refused("early_events_full", message))
+        refuse(journal, what, Refused("early_events_full", message))
     else:
         journal.answer = Accepted("kept")
         journal.early = (*journal.early, EarlyEvent(target, what.reported, what.command))
@@ -95,13 +95,14 @@ def _too_large(journal: Journal, what: Resume, *, target: str, key: str) -> str:
     )
 
 
-def _refuse(journal: Journal, what: Resume, refused: Refused) -> None:
+def refuse(journal: Journal, what: Resume, refused: Refused) -> None:
+    """An event is refused, which the history tells as long as there are not too many."""
     journal.answer = refused
-    if journal.refusals < MAX_REFUSALS:
-        journal.refusals += 1
-        journal.record(
-            "event_refused",
-            what.node,
-            event=what.reported.event,
-            details={"command": what.command, "reason": refused.reason, "message": refused.message},
-        )
+    journal.refuse(
+        "event_refused",
+        what.node,
+        command=what.command,
+        reason=refused.reason,
+        message=refused.message,
+        event=what.reported.event,
+    )

@@ -17,6 +17,7 @@ class Start(msgspec.Struct, frozen=True):
 
     Attributes:
         size: Bytes that input, tags and metadata take in the record together.
+        trace: The trace that the run belongs to.
     """
 
     key: str
@@ -25,6 +26,7 @@ class Start(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     metadata: dict[str, object] = {}
     size: int = 0
+    trace: str | None = None
 
 
 class Resume(msgspec.Struct, frozen=True):
@@ -37,6 +39,31 @@ class Resume(msgspec.Struct, frozen=True):
     command: str
     node: str | None
     reported: Reported
+    problem: str | None = None
+
+
+class Release(msgspec.Struct, frozen=True):
+    """An event that was kept while the run was parked is sent again."""
+
+    resume: Resume
+
+
+class StartRefused(msgspec.Struct, frozen=True):
+    """Somebody wanted to start the key a second time."""
+
+    command: str
+    reason: str
+    message: str
+
+
+class Migrate(msgspec.Struct, frozen=True):
+    """An outsider moves the run to the version that it is applied with.
+
+    Attributes:
+        problem: What that version's models said against the payloads that the run has; the shard asks them.
+    """
+
+    command: str
     problem: str | None = None
 
 
@@ -71,6 +98,7 @@ class StepFailed(msgspec.Struct, frozen=True):
     Attributes:
         permanent: Whether no retry can mend it.
         jitter: A random number in [0, 1), drawn outside.
+        retry_after: The delay that the step asked for; None leaves it to the policy.
     """
 
     node: str
@@ -78,6 +106,7 @@ class StepFailed(msgspec.Struct, frozen=True):
     error: Error
     permanent: bool = False
     jitter: float = 0.5
+    retry_after: timedelta | None = None
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -117,5 +146,17 @@ class Recovered(msgspec.Struct, frozen=True):
 
 
 Input = (
-    Start | Resume | Cancel | StepEmitted | StepSuspended | StepFailed | Chosen | ChoiceFailed | TimerFired | Recovered
+    Start
+    | Resume
+    | Release
+    | StartRefused
+    | Migrate
+    | Cancel
+    | StepEmitted
+    | StepSuspended
+    | StepFailed
+    | Chosen
+    | ChoiceFailed
+    | TimerFired
+    | Recovered
 )

@@ -23,37 +23,33 @@ def judge(graph: Graph, nodes: Mapping[str, NodeState], target: str) -> Verdict:
     A node starts when all edges into it are settled and at least one is taken; where branches of an opened fan-out
     meet, it needs a taken edge from each of them. An exit starts at its first taken edge.
     """
-    verdicts = {edge: verdict_of(edge, nodes) for edge in graph.incoming[target]}
-    taken = {edge for edge, verdict in verdicts.items() if verdict is Verdict.START}
-    if taken and target in graph.exits:
+    incoming = graph.incoming[target]
+    if target in graph.exits and any(_is_taken(edge, nodes) for edge in incoming):
         return Verdict.START
-    if Verdict.OPEN in verdicts.values():
+    # Backwards, since branches that began first tend to end first: the open one is found at once.
+    if any(_is_open(edge, nodes) for edge in reversed(incoming)):
         return Verdict.OPEN
+    taken = {edge for edge in incoming if _is_taken(edge, nodes)}
     if not taken:
         return Verdict.DEAD
     for meeting in graph.meetings[target]:
-        if was_opened(meeting.fanout, nodes) and not all(taken & arrivals for arrivals in meeting.arrivals):
+        if _is_taken(meeting.fanout, nodes) and not all(taken & arrivals for arrivals in meeting.arrivals):
             return Verdict.DEAD
     return Verdict.START
 
 
-def verdict_of(edge: Edge, nodes: Mapping[str, NodeState]) -> Verdict:
-    """Whether an edge is taken (START), dead, or not settled yet."""
+def _is_open(edge: Edge, nodes: Mapping[str, NodeState]) -> bool:
+    """Whether it is not decided yet if an edge is taken."""
     source = nodes.get(edge.source)
-    if source is None or source.status in ACTIVE:
-        return Verdict.OPEN
-    return Verdict.START if _ended_with(source, edge) else Verdict.DEAD
+    return source is None or source.status in ACTIVE
 
 
-def was_opened(fanout: Fanout, nodes: Mapping[str, NodeState]) -> bool:
-    """Whether the branches of a fan-out were started."""
-    source = nodes.get(fanout.source)
-    return source is not None and _ended_with(source, fanout)
-
-
-def _ended_with(source: NodeState, place: Edge | Fanout) -> bool:
+def _is_taken(place: Edge | Fanout, nodes: Mapping[str, NodeState]) -> bool:
+    """Whether the source of an edge, or of a fan-out, ended with its event and label."""
+    source = nodes.get(place.source)
     return (
-        source.status == "completed"
+        source is not None
+        and source.status == "completed"
         and source.reported is not None
         and source.reported.event == place.event
         and source.label == place.label

@@ -11,7 +11,9 @@ import msgspec
 from hephaestus_stream.core.answer import Answer
 from hephaestus_stream.core.decision import Decision, Effect, HistoryEvent, HistoryType
 from hephaestus_stream.core.definition import Definition
-from hephaestus_stream.core.state import ACTIVE, EarlyEvent, Error, NodeState, State, Status
+from hephaestus_stream.core.graph import Graph
+from hephaestus_stream.core.limits import MAX_REFUSALS
+from hephaestus_stream.core.state import EarlyEvent, Error, NodeState, NodeStatus, ParkedEvent, State, Status
 from hephaestus_stream.errors import EngineError
 
 
@@ -20,16 +22,21 @@ class Journal:
 
     Attributes:
         now: The time of the transition; it never runs backwards within a run.
-        nodes: The nodes as they are now.
+        nodes: The nodes as they are now; `put` and `update` change them.
         early: The early events as they are now.
+        parked: The events that were kept while the run was parked.
+        version: The run's version.
     """
 
-    def __init__(self, definition: Definition, state: State, *, now: datetime) -> None:
-        self.definition = definition
-        self.graph = definition.graph
+    def __init__(self, definition: Definition | None, state: State, *, now: datetime) -> None:
+        self._definition = definition
         self.now = max(now, state.updated_at)
-        self.nodes = dict(state.nodes)
+        self._nodes = dict(state.nodes)
+        self.nodes: Mapping[str, NodeState] = self._nodes
+        self._running, self._waiting, self._pausing = state.running, state.waiting, state.pausing
         self.early: tuple[EarlyEvent, ...] = state.early
+        self.parked: tuple[ParkedEvent, ...] = state.parked
+        self.version = state.version
         self.payload_bytes = state.payload_bytes
         self.refusals = state.refusals
         self.sequence = state.sequence
@@ -38,6 +45,22 @@ class Journal:
         self._state = state
         self._history: list[HistoryEvent] = []
         self._end: tuple[Status, str | None, Error | None] | None = None
+
+    @property
+    def definition(self) -> Definition:
+        """The workflow.
+
+        Raises:
+            EngineError: The run is parked; whoever asks has no business with it.
+        """
+        if self._definition is None:
+            raise EngineError(f"{self._state.key} (run {self._state.run}) is parked: its workflow is not known here")
+        return self._definition
+
+    @property
+    def graph(self) -> Graph:
+        """The workflow's graph; raises as `definition` does."""
+        return self.definition.graph
 
     @property
     def is_live(self) -> bool:
@@ -62,10 +85,46 @@ class Journal:
         self.sequence += 1
         self._history.append(HistoryEvent(self.sequence, self.now, kind, node, event, attempt, dict(details)))
 
+    def refuse(
+        self,
+        kind: HistoryType,
+        node: str | None = None,
+        *,
+        command: str,
+        reason: str,
+        message: str,
+        event: str | None = None,
+    ) -> None:
+        """Adds the refusal of a command to the history, as long as there are not too many."""
+        if self.refusals < MAX_REFUSALS:
+            self.refusals += 1
+            self.record(kind, node, event=event, details={"command": command, "reason": reason, "message": message})
+
     def update(self, node: str, **changes: object) -> NodeState:
         """Changes fields of a node's state."""
-        self.nodes[node] = state = msgspec.structs.replace(self.nodes[node], **changes)
+        state = msgspec.structs.replace(self._nodes[node], **changes)
+        self.put(node, state)
         return state
+
+    def put(self, node: str, state: NodeState) -> None:
+        """Gives a node its state."""
+        former = self._nodes.get(node)
+        if former is None or former.status != state.status:
+            if former is not None:
+                self._count(former.status, -1)
+            self._count(state.status, 1)
+        self._nodes[node] = state
+
+    def _count(self, status: NodeStatus, number: int) -> None:
+        match status:
+            case "running":
+                self._running += number
+            case "waiting":
+                self._waiting += number
+            case "retrying" | "choosing":
+                self._pausing += number
+            case _:
+                pass  # not active
 
     def end(self, status: Status, *, node: str | None, error: Error | None) -> None:
         """Marks the run as ended."""
@@ -87,8 +146,13 @@ class Journal:
         state = msgspec.structs.replace(
             self._state,
             status=status,
-            nodes=self.nodes,
+            nodes=self._nodes,
+            running=self._running,
+            waiting=self._waiting,
+            pausing=self._pausing,
             early=self.early,
+            parked=self.parked,
+            version=self.version,
             payload_bytes=self.payload_bytes,
             refusals=self.refusals,
             sequence=self.sequence,
@@ -102,7 +166,8 @@ class Journal:
     def _status(self) -> Status:
         if not self._state.is_live:
             return self._state.status
-        active = {node.status for node in self.nodes.values() if node.status in ACTIVE}
-        if not active:
+        if self._running or self._pausing:
+            return "running"
+        if not self._waiting:
             raise EngineError(f"{self._state.key} (run {self._state.run}) has nothing active and no ending")
-        return "waiting" if active == {"waiting"} else "running"
+        return "waiting"

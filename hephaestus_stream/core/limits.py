@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
+
+LONGEST_RETENTION: Final = timedelta(days=36_525)
+"""A hundred years: the end of a run and its retention must add up to a date."""
 
 MAX_PAYLOAD_BYTES: Final = 400_000
 """Of start payload, results, metadata and early events of one run together: half of what one record may have."""
@@ -11,7 +15,7 @@ MAX_EARLY_EVENTS: Final = 100
 """Events that a run keeps for nodes that do not wait yet."""
 
 MAX_REFUSALS: Final = 100
-"""Refused events that a run's history tells; further ones are only answered."""
+"""Refused commands that a run's history tells; further ones are only answered."""
 
 MAX_RUN_ERROR: Final = 1_000
 """Characters of the message that a failed run keeps, and its completion tells."""
@@ -25,5 +29,8 @@ MAX_RESTARTS: Final = 3
 MAX_LIVE_RUNS: Final = 1000
 """Live runs of one key, where the scope allows several."""
 
-MAX_ENDED_RUNS: Final = 1000
-"""Ended runs that a key remembers at least; older ones are still kept for their time, but no command finds them."""
+MAX_ENDED_RUNS: Final = 100
+"""Ended runs that a key remembers; older ones are still kept for their time, and found by those who name them.
+
+Each command to a key rewrites what the key remembers.
+"""

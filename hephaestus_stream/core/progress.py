@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from hephaestus_stream.core.decision import (
     Choose,
@@ -15,11 +17,11 @@ from hephaestus_stream.core.decision import (
     StopStep,
 )
 from hephaestus_stream.core.ending import Ending
-from hephaestus_stream.core.input import StepSuspended, TimerFired, TimerKind
+from hephaestus_stream.core.input import StepFailed, StepSuspended, TimerFired, TimerKind
 from hephaestus_stream.core.join import Verdict, judge
 from hephaestus_stream.core.journal import Journal
 from hephaestus_stream.core.limits import MAX_NODE_ERROR, MAX_PAYLOAD_BYTES, MAX_RESTARTS, MAX_RUN_ERROR
-from hephaestus_stream.core.state import ACTIVE, EndStatus, Error, NodeState, Reported
+from hephaestus_stream.core.state import ACTIVE, EarlyEvent, EndStatus, Error, NodeState, ParkedEvent, Reported
 
 _BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -30,14 +32,14 @@ def enter(journal: Journal, node: str, *, entered_from: str | None = None) -> No
     """A node starts: a step runs its first attempt, an ending ends the run."""
     place = journal.definition.nodes[node]
     if isinstance(place, Ending):
-        journal.nodes[node] = NodeState("completed", settled_at=journal.now, entered_from=entered_from)
+        journal.put(node, NodeState("completed", settled_at=journal.now, entered_from=entered_from))
         if place.failure is None:
             end(journal, "completed", node=node, error=None)
         else:
             end(journal, "failed", node=node, error=Error("Failed", place.failure))
         return
-    journal.nodes[node] = NodeState("running", entered_from=entered_from)
-    _attempt(journal, node, number=1)
+    journal.put(node, NodeState("running", entered_from=entered_from))
+    attempt(journal, node, number=1)
 
 
 def is_current(journal: Journal, node: str, attempt: int) -> bool:
@@ -141,24 +143,26 @@ def fire(journal: Journal, what: TimerFired) -> None:
     journal.record("timer_fired", what.node, attempt=what.attempt, details={"timer": what.kind})
     journal.update(what.node, due_at=None)
     if what.kind == "retry":
-        _attempt(journal, what.node, number=what.attempt + 1)
+        attempt(journal, what.node, number=what.attempt + 1)
     elif state.otherwise is not None:
         complete(journal, what.node, state.otherwise)
     else:
         error = Error("WaitTimeout", f"no event came for {what.node} in time")
-        fail_attempt(journal, what.node, error=error, permanent=False, jitter=what.jitter)
+        fail_attempt(journal, StepFailed(what.node, what.attempt, error, jitter=what.jitter))
 
 
-def fail_attempt(journal: Journal, node: str, *, error: Error, permanent: bool, jitter: float) -> None:
+def fail_attempt(journal: Journal, what: StepFailed) -> None:
     """An attempt failed: another one is due later, or the node fails."""
+    node = what.node
     state = journal.nodes[node]
     # A node that its version has no longer has no policy either: its failure is permanent.
-    if permanent or state.attempt >= (policy := journal.definition.retry_of(node)).max_attempts:
-        fail_node(journal, node, error=error)
+    if what.permanent or state.attempt >= (policy := journal.definition.retry_of(node)).max_attempts:
+        fail_node(journal, node, error=what.error)
         return
-    _record_failure(journal, node, error=error)
-    due_at = _later(journal.now, policy.delay(state.attempt, jitter=jitter))
-    journal.update(node, status="retrying", error=error.shortened(MAX_NODE_ERROR), restarts=0)
+    _record_failure(journal, node, error=what.error)
+    delay = policy.delay(state.attempt, jitter=what.jitter) if what.retry_after is None else what.retry_after
+    due_at = _later(journal.now, delay)
+    journal.update(node, status="retrying", error=what.error.shortened(MAX_NODE_ERROR), restarts=0)
     journal.record("retry_scheduled", node, attempt=state.attempt + 1, details={"due_at": due_at.isoformat()})
     _set_timer(journal, node, kind="retry", due_at=due_at)
 
@@ -180,7 +184,7 @@ def recover(journal: Journal, *, worker_lost: bool, alive: tuple[str, ...]) -> N
         restarts = state.restarts + worker_lost
         if restarts > MAX_RESTARTS:
             error = Error("WorkerLost", f"{restarts} workers were lost while they ran {node}")
-            fail_attempt(journal, node, error=error, permanent=False, jitter=0.5)
+            fail_attempt(journal, StepFailed(node, state.attempt, error))
             continue
         journal.update(node, restarts=restarts)
         journal.record("step_restarted", node, attempt=state.attempt, details={"worker_lost": worker_lost})
@@ -197,7 +201,10 @@ def end(journal: Journal, status: EndStatus, *, node: str | None, error: Error |
         _clear_timer(journal, name)
         journal.update(name, status="interrupted", settled_at=journal.now, due_at=None)
         journal.record("interrupted", name, attempt=state.attempt)
-    _drop_early(journal, None)
+    drop_early(journal, lambda _: True)
+    parked, journal.parked = journal.parked, ()
+    for event in parked:
+        _tell_dropped(journal, event)
     journal.end(status, node=node, error=None if error is None else error.shortened(MAX_RUN_ERROR))
     if error is not None:
         details |= {"error": error.type, "message": error.message}
@@ -228,7 +235,8 @@ def _give_up_otherwise(journal: Journal, node: str) -> None:
         journal.update(node, otherwise=None)
 
 
-def _attempt(journal: Journal, node: str, *, number: int) -> None:
+def attempt(journal: Journal, node: str, *, number: int) -> None:
+    """An attempt of a step begins."""
     journal.update(node, status="running", attempt=number, started_at=journal.now)
     journal.record("step_started", node, attempt=number)
     journal.effects.append(RunStep(node, number))
@@ -243,7 +251,8 @@ def _settle(journal: Journal, settled: str) -> None:
     pending = deque([settled])
     while pending:
         source = pending.popleft()
-        _drop_early(journal, source)
+        if journal.early:
+            drop_early(journal, partial(_is_for, source))
         for edge in journal.graph.outgoing[source]:
             if edge.target in journal.nodes:
                 continue
@@ -251,7 +260,7 @@ def _settle(journal: Journal, settled: str) -> None:
             if verdict is Verdict.START:
                 reached.setdefault(edge.target, source)
             elif verdict is Verdict.DEAD:
-                journal.nodes[edge.target] = NodeState("dead", settled_at=journal.now)
+                journal.put(edge.target, NodeState("dead", settled_at=journal.now))
                 journal.record("node_dead", edge.target)
                 pending.append(edge.target)
     for target, source in reached.items():
@@ -260,15 +269,21 @@ def _settle(journal: Journal, settled: str) -> None:
         enter(journal, target, entered_from=source if target in journal.graph.exits else None)
 
 
-def _drop_early(journal: Journal, node: str | None) -> None:
-    """Drops the early events of a settled node; of all nodes where none is named."""
-    if not journal.early:
-        return
-    dropped = [early for early in journal.early if node in {None, early.node}]
-    journal.early = tuple(early for early in journal.early if node not in {None, early.node})
+def drop_early(journal: Journal, is_dropped: Callable[[EarlyEvent], bool]) -> None:
+    """Drops early events that nothing will take any more."""
+    dropped = [early for early in journal.early if is_dropped(early)]
+    journal.early = tuple(early for early in journal.early if not is_dropped(early))
     for early in dropped:
-        journal.payload_bytes -= early.reported.size
-        journal.record("event_dropped", early.node, event=early.reported.event, details={"command": early.command})
+        _tell_dropped(journal, early)
+
+
+def _is_for(node: str, early: EarlyEvent) -> bool:
+    return early.node == node
+
+
+def _tell_dropped(journal: Journal, event: EarlyEvent | ParkedEvent) -> None:
+    journal.payload_bytes -= event.reported.size
+    journal.record("event_dropped", event.node, event=event.reported.event, details={"command": event.command})
 
 
 def _record_failure(journal: Journal, node: str, *, error: Error) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, cast
 
+from hephaestus_stream.core.location import caller
+from hephaestus_stream.core.problem import problem
+from hephaestus_stream.core.rule import Rule
 from hephaestus_stream.errors import StepDefinitionError
 
 _BACKOFFS = ("exponential", "linear", "constant")
@@ -36,26 +40,18 @@ class RetryPolicy:
     non_retryable: tuple[type[BaseException], ...] = ()
 
     def __post_init__(self) -> None:
-        problems = [
-            text
-            for wrong, text in (
-                (self.max_attempts < 1, f"max_attempts is {self.max_attempts}; 1 is the least (the first attempt)"),
-                (self.initial_delay < timedelta(0), f"initial_delay is {self.initial_delay}; it cannot be negative"),
-                (
-                    self.max_delay < self.initial_delay,
-                    f"max_delay ({self.max_delay}) is shorter than initial_delay ({self.initial_delay}); give both",
-                ),
-                (not 0 <= self.jitter <= 1, f"jitter is {self.jitter}; it is a part, from 0 to 1"),
-                (self.backoff not in _BACKOFFS, f"backoff is {self.backoff!r}; choose one of {', '.join(_BACKOFFS)}"),
-                (
-                    not _are_exceptions(self.non_retryable),
-                    f"non_retryable is {self.non_retryable!r}; give a tuple of exception classes, as (ValueError,)",
-                ),
+        wrong = dict(_problems(self))
+        if wrong:
+            what = ", ".join(f"{name}={getattr(self, name)!r}" for name in wrong)
+            where = caller(outside=frozenset({__name__}))
+            raise StepDefinitionError(
+                problem(
+                    Rule.BAD_RETRY_POLICY,
+                    where,
+                    what=f"RetryPolicy cannot have {what}",
+                    remedy="; ".join(f"{name} must be {remedy}" for name, remedy in wrong.items()),
+                )
             )
-            if wrong
-        ]
-        if problems:
-            raise StepDefinitionError("RetryPolicy: " + "; ".join(problems))
 
     def delay(self, attempt: int, *, jitter: float) -> timedelta:
         """The delay after attempt number `attempt` failed.
@@ -74,6 +70,26 @@ class RetryPolicy:
         seconds = min(self.initial_delay.total_seconds() * factor, self.max_delay.total_seconds())
         spread = seconds * self.jitter
         return timedelta(seconds=min(seconds - spread / 2 + spread * jitter, self.max_delay.total_seconds()))
+
+
+def _problems(policy: RetryPolicy) -> Iterator[tuple[str, str]]:
+    """What is wrong with a policy: a field, and what it must be; a type checker would find some of it."""
+    attempts, initial, longest, jitter = cast(
+        "tuple[object, object, object, object]",
+        (policy.max_attempts, policy.initial_delay, policy.max_delay, policy.jitter),
+    )
+    if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
+        yield "max_attempts", "a whole number from 1 (the first attempt alone)"
+    if policy.backoff not in _BACKOFFS:
+        yield "backoff", f"one of {', '.join(_BACKOFFS)}"
+    if not isinstance(initial, timedelta) or initial < timedelta(0):
+        yield "initial_delay", "a timedelta of zero or more"
+    elif not isinstance(longest, timedelta) or longest < initial:
+        yield "max_delay", f"a timedelta no shorter than initial_delay ({initial}); give both"
+    if not isinstance(jitter, int | float) or not 0 <= jitter <= 1:
+        yield "jitter", "a part, from 0 to 1"
+    if not _are_exceptions(policy.non_retryable):
+        yield "non_retryable", "a tuple of exception classes, as (ValueError,)"
 
 
 def _are_exceptions(classes: object) -> bool:

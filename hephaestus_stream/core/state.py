@@ -59,6 +59,14 @@ class EarlyEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     command: str
 
 
+class ParkedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An external event that came while the run was parked; nobody has looked at it yet."""
+
+    node: str | None
+    reported: Reported
+    command: str
+
+
 class NodeState(msgspec.Struct, frozen=True, omit_defaults=True):
     """How far a node has come; a node without a state has not been reached.
 
@@ -93,11 +101,15 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         sequence: The number of the last history event.
         input: The start payload, JSON bytes.
+        running: How many nodes are `running`; these numbers spare the engine a look at all nodes.
+        waiting: How many are `waiting`.
+        pausing: How many are active otherwise: `retrying` or `choosing`.
         payload_bytes: What payloads and metadata take in this record, of which there is a bound.
         ended_at: The node at which the run ended, or that failed it.
         finished_at: When it ended.
         error: Why it failed, shortened.
         halted: Why the run stands still: a bug of the engine. It can be cancelled.
+        trace: The trace that the run belongs to, as `wire.headers` writes it; the engine never looks at it.
     """
 
     key: str
@@ -112,13 +124,18 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     tags: tuple[str, ...] = ()
     metadata: dict[str, object] = {}
     nodes: dict[str, NodeState] = {}
+    running: int = 0
+    waiting: int = 0
+    pausing: int = 0
     early: tuple[EarlyEvent, ...] = ()
+    parked: tuple[ParkedEvent, ...] = ()
     refusals: int = 0
     payload_bytes: int = 0
     ended_at: str | None = None
     finished_at: datetime | None = None
     error: Error | None = None
     halted: str | None = None
+    trace: str | None = None
 
     @property
     def is_live(self) -> bool:

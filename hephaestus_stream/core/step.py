@@ -14,14 +14,17 @@ from typing_extensions import TypeIs, TypeVar
 from hephaestus_stream.core.context import Context
 from hephaestus_stream.core.event import Event, Outcome
 from hephaestus_stream.core.instance import Instance
+from hephaestus_stream.core.location import caller
 from hephaestus_stream.core.node import Node
+from hephaestus_stream.core.problem import problem
 from hephaestus_stream.core.retry import RetryPolicy
+from hephaestus_stream.core.rule import Rule
 from hephaestus_stream.errors import StepDefinitionError
 
 InputT = TypeVar("InputT")
 ConfigT = TypeVar("ConfigT", default=None)
 
-RunnerName = Literal["asyncio", "thread"]
+RunnerName = Literal["asyncio", "thread", "process"]
 
 RESERVED_NAMES = frozenset(
     {
@@ -36,6 +39,7 @@ RESERVED_NAMES = frozenset(
         "workflow_name",
         "belong",
         "is_blocking",
+        "runs_in",
     }
 )
 """Attributes of a step that no event may take the name of."""
@@ -50,7 +54,8 @@ class Step(Node, Generic[InputT, ConfigT]):
     Attributes:
         retry: The policy for failed attempts; None leaves it to the workflow, then to the library.
         timeout: How long one attempt may take; None means no bound.
-        runner: `asyncio` or `thread`, where a class wants to say by itself what the kind of its `execute` says.
+        runner: `asyncio`, `thread` or `process`. Without it the kind of `execute` says which of the first two; a
+            `process` is for what keeps a processor busy, and is killed where it does not stop by itself.
         config: The configuration of this node.
     """
 
@@ -69,23 +74,27 @@ class Step(Node, Generic[InputT, ConfigT]):
             step = type(self).__name__
             given = "none" if config is None else type(config).__name__
             if expected is type(None):
-                way = f"takes no configuration and got {given} ({self.location}); write {step}()"
+                what, remedy = f"{step} takes no configuration and got {given}", f"write {step}()"
             else:
                 kind = expected.__name__ if isinstance(expected, type) else str(expected)
-                way = f"takes a configuration of type {kind} and got {given} ({self.location}); write {step}({kind}...)"
-            raise StepDefinitionError(f"{step} {way}")
+                what, remedy = (
+                    f"{step} takes a configuration of type {kind} and got {given}",
+                    f"write {step}({kind}(...))",
+                )
+            raise StepDefinitionError(problem(Rule.BAD_CONFIGURATION, self.location, what=what, remedy=remedy))
         self.config = cast("ConfigT", config)
 
     def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         for name, value in vars(cls).items():
             _refuse_bad_event(cls, name, value)
-        problem = _problem_of_attributes(cls)
-        if problem is not None:
-            raise StepDefinitionError(f"{cls.__name__}: {problem}")
+        wrong = _problem_of_attributes(cls)
+        if wrong is not None:
+            rule, what, remedy = wrong
+            raise _refused(rule, what=f"{cls.__name__}.{what}", remedy=remedy)
 
     def execute(self, instance: Instance, config: ConfigT, context: Context[InputT]) -> Outcome | Awaitable[Outcome]:
-        """Does the work and says how it ended. `async def` runs on the event loop, `def` in a thread.
+        """Does the work and says how it ended. `async def` runs on the event loop, `def` in a thread or a process.
 
         It may be called more than once for one node: after a failed attempt, and after a crash. Whatever it does
         outside should carry `context.idempotency_key`.
@@ -98,8 +107,13 @@ class Step(Node, Generic[InputT, ConfigT]):
 
     @classmethod
     def is_blocking(cls) -> bool:
-        """Whether `execute` must run in a thread."""
+        """Whether `execute` must not run on the event loop."""
         return not _is_coroutine(cls.execute)
+
+    @classmethod
+    def runs_in(cls) -> RunnerName:
+        """Where `execute` runs: as the class says, else as its kind says."""
+        return cls.runner or ("thread" if cls.is_blocking() else "asyncio")
 
 
 _UNWRITTEN = cast("Callable[..., object]", vars(Step)["execute"])
@@ -111,21 +125,32 @@ def _is_coroutine(execute: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(execute)
 
 
-def _problem_of_attributes(step: type[Step[Any, Any]]) -> str | None:
+def _refused(rule: Rule, *, what: str, remedy: str) -> StepDefinitionError:
+    """The error about the class statement that is being executed."""
+    where = caller(outside=frozenset({__name__, "abc", "types"}))
+    return StepDefinitionError(problem(rule, where, what=what, remedy=remedy))
+
+
+def _problem_of_attributes(step: type[Step[Any, Any]]) -> tuple[Rule, str, str] | None:
     """What is wrong with a step's policy, bound and runner: said here, or each attempt would fail by it."""
     # What a type checker would not let pass, either.
     retry, timeout, runner = cast("tuple[object, object, object]", (step.retry, step.timeout, step.runner))
     execute = cast("Callable[..., object]", step.execute)
     if not isinstance(retry, RetryPolicy | None):
-        return f"retry is {retry!r}; give a RetryPolicy(...), or leave it out"
+        remedy = "give a RetryPolicy(...), or leave it out"
+        return Rule.BAD_STEP_RETRY, f"retry is {retry!r}, which is no policy", remedy
     if timeout is not None and not (isinstance(timeout, timedelta) and timeout > timedelta(0)):
-        return f"timeout is {timeout!r}; give a timedelta above zero, as timedelta(seconds=20)"
+        remedy = "give a timedelta above zero, as timedelta(seconds=20)"
+        return Rule.BAD_TIMEOUT, f"timeout is {timeout!r}, which is no duration", remedy
     if runner is not None and runner not in get_args(RunnerName):
-        return f"runner is {runner!r}; choose one of {', '.join(get_args(RunnerName))}, or leave it out"
-    if runner == "thread" and _is_coroutine(execute):
-        return "runner is 'thread', but async def execute runs on the event loop; write def execute"
+        remedy = f"choose one of {', '.join(get_args(RunnerName))}, or leave it out"
+        return Rule.BAD_RUNNER, f"runner is {runner!r}, which is unknown", remedy
+    if runner in {"thread", "process"} and _is_coroutine(execute):
+        what = f"runner is {runner!r}, but async def execute runs on the event loop"
+        return Rule.BAD_RUNNER, what, "write def execute"
     if runner == "asyncio" and not _is_coroutine(execute) and execute is not _UNWRITTEN:
-        return "runner is 'asyncio', but def execute would block the event loop; write async def execute"
+        what = "runner is 'asyncio', but def execute would block the event loop"
+        return Rule.BAD_RUNNER, what, "write async def execute"
     return None
 
 
@@ -139,13 +164,11 @@ def _refuse_bad_event(step: type[Step[Any, Any]], name: str, event: object) -> N
         return
     if (event.owner, event.name) != (step, name):
         first = f"{event.owner.__name__ if event.owner else step.__name__}.{event.name}"
-        raise StepDefinitionError(
-            f"{step.__name__}.{name} is the same Event object as {first}; give each its own Event(...)"
-        )
+        what = f"{step.__name__}.{name} is the same Event object as {first}"
+        raise _refused(Rule.SHARED_EVENT, what=what, remedy=f"give each its own: {name} = Event(...)")
     if name in RESERVED_NAMES:
-        raise StepDefinitionError(
-            f"{step.__name__}: no event can be called {name}, a step's own attribute; choose another name"
-        )
+        what = f"{step.__name__}.{name} is an event, but {name} is an attribute that every step has"
+        raise _refused(Rule.RESERVED_EVENT, what=what, remedy="call the event something else")
 
 
 def _may_be(config: object, expected: object) -> bool:

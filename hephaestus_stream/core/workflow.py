@@ -11,11 +11,12 @@ from datetime import timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
 from hephaestus_stream.core import rules
-from hephaestus_stream.core.definition import DEFAULT_RETENTION, Definition, Draft, Reuse, Scope
+from hephaestus_stream.core.definition import Definition, Draft, Reuse, Scope
 from hephaestus_stream.core.location import caller
 from hephaestus_stream.core.node import Node
+from hephaestus_stream.core.problem import problem
 from hephaestus_stream.core.retry import RetryPolicy
-from hephaestus_stream.core.rules.problem import problem
+from hephaestus_stream.core.rule import Rule
 from hephaestus_stream.core.step import type_arguments
 from hephaestus_stream.core.transition import Transition
 from hephaestus_stream.errors import Problem, WorkflowDefinitionError
@@ -51,11 +52,14 @@ class Workflow(Generic[InputT]):
             with that key (`global`), or not at all (`none`).
         name: The stored name; the class's name unless given, so that classes can be renamed while runs live.
         version: A whole number from 1; a run keeps the version it was started with.
+        current: Whether starts that name no version may take this one: they take the highest that says so. With
+            `current=False` a new version is there for those only who name it.
         tags: Words to find its runs by.
         metadata: Anything that JSON can hold.
         retry: The retry policy of steps that have none of their own.
         reuse: Whether an ended key may start again: `always`, `after_failure`, or `never` while its run is kept.
-        retention: How long a finished run is kept.
+        retention: How long a finished run is kept, and with it what `reuse` says of its key; without it as long as
+            the worker's setting says, seven days by default.
 
     Raises:
         WorkflowDefinitionError: At class creation, with all problems at once.
@@ -74,11 +78,12 @@ class Workflow(Generic[InputT]):
         scope: Scope = "workflow",
         name: str | None = None,
         version: int = 1,
+        current: bool = True,
         tags: tuple[str, ...] = (),
         metadata: Mapping[str, Any] | None = None,
         retry: RetryPolicy | None = None,
         reuse: Reuse = "always",
-        retention: timedelta = DEFAULT_RETENTION,
+        retention: timedelta | None = None,
     ) -> None:
         super().__init_subclass__()
         draft = Draft(
@@ -97,6 +102,7 @@ class Workflow(Generic[InputT]):
             scope=scope,
             name=cls.__name__ if name is None else name,
             version=version,
+            current=current,
             tags=tags,
             metadata={} if metadata is None else metadata,
             retry=retry,
@@ -108,7 +114,7 @@ class Workflow(Generic[InputT]):
         if problems:
             _refuse(WorkflowDefinitionError(draft.class_name, problems))
         else:
-            cls.definition = _compile(draft)
+            cls.definition = _compile(draft, module=cls.__module__, qualname=cls.__qualname__)
 
 
 def _problems(cls: type[Workflow[Any]], draft: Draft) -> list[Problem]:
@@ -118,9 +124,10 @@ def _problems(cls: type[Workflow[Any]], draft: Draft) -> list[Problem]:
         problems.insert(
             0,
             problem(
-                f"{draft.class_name} is a subclass of {parents[0]}, which has nodes",
+                Rule.INHERITED_WORKFLOW,
                 draft.location,
-                "a workflow is not inherited from: derive from Workflow[...] and share step classes instead",
+                what=f"{draft.class_name} is a subclass of {parents[0]}, which has nodes",
+                remedy="a workflow is not inherited from: derive from Workflow[...] and share step classes instead",
             ),
         )
     return problems
@@ -133,13 +140,14 @@ def _refuse(error: WorkflowDefinitionError) -> None:
     errors.append(error)
 
 
-def _compile(draft: Draft) -> Definition:
+def _compile(draft: Draft, *, module: str, qualname: str) -> Definition:
     for name, node in draft.nodes.items():
         node.belong(workflow=draft.class_name, name=sys.intern(name))
     routed = {(row.source.node_name, row.event): row for row in draft.rows if row.choose is not None}
     return Definition(
         name=draft.name,
         version=draft.version,
+        current=draft.current,
         key=draft.key or "",
         scope=draft.scope,
         reuse=draft.reuse,
@@ -155,4 +163,6 @@ def _compile(draft: Draft) -> Definition:
         location=draft.location,
         routes={place: row.choose for place, row in routed.items() if row.choose is not None},
         labels={place: frozenset(label for label in row.targets if label is not None) for place, row in routed.items()},
+        module=module,
+        qualname=qualname,
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
 
-from hephaestus_stream.core.context import Context, StepResults
+from hephaestus_stream.core.context import Context, StepResults, never
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.event import Emitted, Suspend
 from hephaestus_stream.core.input import StepEmitted, StepFailed, StepSuspended
@@ -17,7 +18,7 @@ from hephaestus_stream.core.instance import Instance
 from hephaestus_stream.core.state import Error, Reported, State
 from hephaestus_stream.core.step import Step, is_step
 from hephaestus_stream.cycle.results import RecordedResults
-from hephaestus_stream.errors import PermanentError, StepDefinitionError
+from hephaestus_stream.errors import PermanentError, RetryAfterError, StepDefinitionError
 
 _MAX_TYPE = 100
 _MAX_MESSAGE = 1_000
@@ -69,10 +70,9 @@ class Attempt:
         """What the step may know of the run."""
         return instance_of(self.state)
 
-    @property
-    def context(self) -> Context[Any]:
+    def context(self, stopping: Callable[[], bool] = never) -> Context[Any]:
         """What the step decides by; raises what pydantic raises if a stored payload fits its model no more."""
-        return context_of(self.definition, self.state, self.id.node, attempt=self.id.number)
+        return context_of(self.definition, self.state, self.id.node, attempt=self.id.number, stopping=stopping)
 
     def ended(self, outcome: object) -> AttemptEnd:
         """What the engine is told of a returned outcome; nonsense is a failure that no retry mends."""
@@ -81,6 +81,11 @@ class Attempt:
                 case Emitted():
                     return StepEmitted(self.id.node, self.id.number, self._reported(outcome))
                 case Suspend():
+                    if outcome.timeout is None and outcome.until is None and not self._has_external_events:
+                        return self._bad_outcome(
+                            "execute returned Suspend(), and nothing ends that: no event of the step is external=True; "
+                            "declare one so, or give timeout= or until="
+                        )
                     otherwise = None if outcome.otherwise is None else self._reported(outcome.otherwise)
                     return StepSuspended(self.id.node, self.id.number, outcome.timeout, outcome.until, otherwise)
                 case _:
@@ -94,10 +99,15 @@ class Attempt:
         known = self.id.node in self.definition.nodes
         lasting = self.definition.retry_of(self.id.node).non_retryable if known else (BaseException,)
         permanent = isinstance(error, (PermanentError, *lasting))
-        return StepFailed(self.id.node, self.id.number, describe(error), permanent=permanent, jitter=jitter)
+        later = error.delay if isinstance(error, RetryAfterError) else None
+        return StepFailed(self.id.node, self.id.number, describe(error), permanent, jitter, later)
 
     def _bad_outcome(self, what: str) -> StepFailed:
         return StepFailed(self.id.node, self.id.number, Error("BadOutcome", _clip(what)), permanent=True)
+
+    @property
+    def _has_external_events(self) -> bool:
+        return any(event.external for event in self.definition.events[self.id.node].values())
 
     def _reported(self, emitted: Emitted) -> Reported:
         event = self.definition.events[self.id.node].get(emitted.event)
@@ -127,7 +137,13 @@ def instance_of(state: State) -> Instance:
 
 
 def context_of(
-    definition: Definition, state: State, node: str, *, attempt: int, with_own_result: bool = False
+    definition: Definition,
+    state: State,
+    node: str,
+    *,
+    attempt: int,
+    with_own_result: bool = False,
+    stopping: Callable[[], bool] = never,
 ) -> Context[Any]:
     """What a node sees; a routing function sees its own node's result too."""
     return Context(
@@ -135,6 +151,7 @@ def context_of(
         idempotency_key=f"{state.key}/{state.run}/{node}",
         attempt=attempt,
         steps=StepResults(RecordedResults(definition, state, node, with_own=with_own_result)),
+        stopping=stopping,
     )
 
 

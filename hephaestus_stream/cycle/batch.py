@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from hephaestus_stream.core.decision import Decision
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
 from hephaestus_stream.cycle.record import TimerRecord
 from hephaestus_stream.cycle.tables import DERIVED, Change
@@ -37,6 +39,22 @@ class Forward:
     headers: list[tuple[str, bytes]]
 
 
+class Taken(NamedTuple):
+    """A command that was taken in, for whoever counts and traces.
+
+    Attributes:
+        id: The command's id.
+        type: Its type; None where it could not be read.
+        outcome: The effect, or the reason of the refusal; `duplicate` where it had been answered before.
+        trace: The trace that it came with.
+    """
+
+    id: str | None
+    type: str | None
+    outcome: str
+    trace: str | None = None
+
+
 @dataclass(slots=True)
 class Batch:
     """Collected during a cycle, then committed as a whole.
@@ -52,6 +70,10 @@ class Batch:
         stops: Attempts that are no longer wanted.
         more_expired: Whether more is to be deleted than one cycle does.
         held: Due timers that were left because the worker lacks their workflow.
+        parked: Workflows and versions of runs that were met, and that the worker lacks.
+        migrated: Runs, by key and id, that moved to another version.
+        decisions: What was decided, in order; kept where somebody watches.
+        taken: The commands that were answered, refused ones among them.
     """
 
     outputs: list[OutputRecord] = field(default_factory=list[OutputRecord])
@@ -66,6 +88,10 @@ class Batch:
     stops: list[AttemptId] = field(default_factory=list[AttemptId])
     more_expired: bool = False
     held: list[TimerRecord] = field(default_factory=list[TimerRecord])
+    parked: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
+    migrated: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    decisions: list[Decision] = field(default_factory=list[Decision])
+    taken: list[Taken] = field(default_factory=list[Taken])
 
     def changelog(self) -> list[Change]:
         """The changes that go to the changelog: all but those of derived tables."""

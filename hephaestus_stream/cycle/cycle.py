@@ -15,6 +15,7 @@ from hephaestus_stream.core.input import Input, Recovered, TimerFired
 from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle.attempt import Attempt, AttemptId
 from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.commands import Commands
 from hephaestus_stream.cycle.execution import Execution, ShardProfile
 from hephaestus_stream.cycle.intake import Intake, read
 from hephaestus_stream.cycle.record import TimerRecord
@@ -85,7 +86,12 @@ class _Cycle:
         self._runner = runner
 
     async def take_all(self, sources: Sequence[Source]) -> None:
-        """Takes the inputs in waves: each wave has at most one of a key."""
+        """Takes the inputs in waves: each wave has at most one of a key.
+
+        What is kept no longer goes first, so that a key is free the moment its retention is over.
+        """
+        tables, batch = self._execution.tables, self._execution.batch
+        batch.more_expired = tables.expire(self._execution.now, limit=_EXPIRED_PER_CYCLE) == _EXPIRED_PER_CYCLE
         by_key: dict[str, deque[_Taken]] = defaultdict(deque)
         for source in sources:
             if isinstance(source, CommandRecord):
@@ -126,7 +132,6 @@ class _Cycle:
     def finish(self) -> Batch:
         """The batch, when all is taken."""
         tables, batch = self._execution.tables, self._execution.batch
-        batch.more_expired = tables.expire(self._execution.now, limit=_EXPIRED_PER_CYCLE) == _EXPIRED_PER_CYCLE
         batch.changes = tables.changes()
         # A run that ended in this cycle needs none of its attempts.
         stopped = set(batch.stops)
@@ -162,6 +167,7 @@ class _Cycle:
         state = execution.tables.state(timer.key, timer.run)
         if state is not None and execution.shard.catalog.get(state.workflow, state.version) is None:
             execution.batch.held.append(timer)
+            execution.batch.parked.add((state.workflow, state.version))
             return
         fired = TimerFired(timer.node, timer.attempt, timer.kind, timer.due_at, jitter)
         if not self._transit(timer.key, timer.run, fired):
@@ -174,6 +180,9 @@ class _Cycle:
         if found is None:
             return
         definition, state = found
+        if state.parked:
+            self._release(definition, state)
+            state = execution.tables.state(key, run) or state
         attempts = [
             Attempt(AttemptId(key, run, name, node.attempt), definition, state)
             for name, node in state.nodes.items()
@@ -183,6 +192,18 @@ class _Cycle:
         execution.to_run.update({attempt.id: attempt for attempt in alive})
         if len(alive) < len(attempts):
             self._transit(key, run, Recovered(worker_lost, tuple(attempt.id.node for attempt in alive)))
+
+    def _release(self, definition: Definition, state: State) -> None:
+        """Tries the events that were kept while the run was parked."""
+        try:
+            Commands(self._execution).release(definition, state)
+        except ShardClosedError:  # as above
+            raise
+        except Exception as error:  # as above
+            _logger.exception(
+                "kept events of %s (run %s) failed in the engine; the run is halted", state.key, state.run
+            )
+            self._execution.halt(definition, state, Recovered(worker_lost=False), error=error)
 
     def _transit(self, key: str, run: str, what: Input) -> bool:
         """Applies what is no command; returns whether there is such a run, and the worker has its workflow."""
@@ -206,10 +227,15 @@ class _Cycle:
             self._execution.halt(*found, what, error=error)
 
     def _find(self, key: str, run: str) -> tuple[Definition, State] | None:
-        """A run and its workflow, where there is the one and the worker has the other."""
+        """A run and its workflow, where there is the one and the worker has the other; else the run is parked."""
         state = self._execution.tables.state(key, run)
-        definition = None if state is None else self._execution.shard.catalog.get(state.workflow, state.version)
-        return None if state is None or definition is None else (definition, state)
+        if state is None:
+            return None
+        definition = self._execution.shard.catalog.get(state.workflow, state.version)
+        if definition is None:
+            self._execution.batch.parked.add((state.workflow, state.version))
+            return None
+        return definition, state
 
     async def _fold(self) -> None:
         """Executes the attempts that were asked for; those that end at once go on within this cycle."""

@@ -6,17 +6,16 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import nullcontext
 from contextvars import copy_context
-from typing import Any
+from functools import partial
+from threading import Event
 
-from hephaestus_stream.core.step import Step
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd
-from hephaestus_stream.errors import StepTimeoutError
+from hephaestus_stream.errors import PermanentError, StepTimeoutError
 
 
 async def execute(attempt: Attempt, *, executor: Executor | None, jitter: Callable[[], float]) -> AttemptEnd:
-    """Runs a step's code to its end, and says how it ended: whatever goes wrong is a failed attempt.
+    """Runs a step's code to its end or its timeout, in this process, whatever its `runner` says.
 
     Args:
         attempt: What to execute.
@@ -26,8 +25,37 @@ async def execute(attempt: Attempt, *, executor: Executor | None, jitter: Callab
     Raises:
         asyncio.CancelledError: The attempt was stopped from outside.
     """
+    stop = Event()
     try:
-        return attempt.ended(await _in_time(attempt, executor))
+        timeout = attempt.step.timeout
+        async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
+            if not attempt.step.is_blocking():
+                return await execute_on_loop(attempt, jitter=jitter, stopping=stop.is_set)
+            call = partial(execute_blocking, attempt, jitter=jitter, stopping=stop.is_set)
+            return await asyncio.get_running_loop().run_in_executor(executor, partial(copy_context().run, call))
+    except TimeoutError:
+        return attempt.failed(too_late(attempt), jitter=jitter())
+    except PermanentError as error:
+        return attempt.failed(error, jitter=jitter())
+    finally:
+        stop.set()
+
+
+async def execute_on_loop(attempt: Attempt, *, jitter: Callable[[], float], stopping: Callable[[], bool]) -> AttemptEnd:
+    """Runs an async step's code to its end, and says how it ended: whatever goes wrong is a failed attempt.
+
+    Args:
+        attempt: What to execute.
+        jitter: Draws a random number in [0, 1), for the delay of a retry.
+        stopping: Whether the outcome is no longer wanted.
+
+    Raises:
+        asyncio.CancelledError: The attempt was stopped from outside.
+    """
+    try:
+        step = attempt.step
+        returned: object = step.execute(attempt.instance, step.config, attempt.context(stopping))
+        return attempt.ended(await returned if inspect.isawaitable(returned) else returned)
     except asyncio.CancelledError as error:
         if _is_stopped():
             raise
@@ -38,34 +66,31 @@ async def execute(attempt: Attempt, *, executor: Executor | None, jitter: Callab
         return attempt.failed(error, jitter=jitter())
 
 
-async def _in_time(attempt: Attempt, executor: Executor | None) -> object:
-    """What the step returns; it raises `StepTimeoutError` where that takes too long."""
+def execute_blocking(attempt: Attempt, *, jitter: Callable[[], float], stopping: Callable[[], bool]) -> AttemptEnd:
+    """Runs a blocking step's code to its end, and says how it ended; it raises nothing.
+
+    Args:
+        attempt: What to execute.
+        jitter: Draws a random number in [0, 1), for the delay of a retry.
+        stopping: Whether the outcome is no longer wanted.
+    """
+    try:
+        return attempt.ended(_call(attempt, stopping))
+    except BaseException as error:  # noqa: BLE001 - as above, and whoever waits for a thread hears nothing else
+        return attempt.failed(error, jitter=jitter())
+
+
+def too_late(attempt: Attempt) -> StepTimeoutError:
+    """What an attempt fails by that takes longer than it may."""
+    return StepTimeoutError(f"{attempt.id.node} took longer than its timeout of {attempt.step.timeout}")
+
+
+def _call(attempt: Attempt, stopping: Callable[[], bool]) -> object:
     step = attempt.step
-    clock = None if step.timeout is None else asyncio.timeout(step.timeout.total_seconds())
     try:
-        async with clock or nullcontext():
-            return await _call(step, attempt, executor)
-    except TimeoutError as error:
-        if clock is None or not clock.expired():  # the step's own doing
-            raise
-        raise StepTimeoutError(f"{attempt.id.node} took longer than its timeout of {step.timeout}") from error
-
-
-async def _call(step: Step[Any, Any], attempt: Attempt, executor: Executor | None) -> object:
-    if not step.is_blocking():
-        returned: object = step.execute(attempt.instance, step.config, attempt.context)
-        return await returned if inspect.isawaitable(returned) else returned
-    loop = asyncio.get_running_loop()
-    variables = copy_context()
-    return await loop.run_in_executor(executor, lambda: variables.run(_call_in_thread, step, attempt))
-
-
-def _call_in_thread(step: Step[Any, Any], attempt: Attempt) -> object:
-    try:
-        return step.execute(attempt.instance, step.config, attempt.context)
+        return step.execute(attempt.instance, step.config, attempt.context(stopping))
     except (StopIteration, KeyboardInterrupt) as error:
-        # A future cannot carry the one: whoever awaits it would wait for ever. And the other, which nobody's keyboard
-        # sends to a thread, would end the worker.
+        # The one would end as this in an async step, too; the other nobody's keyboard sends to a thread.
         raise RuntimeError(f"{attempt.id.node} raised {type(error).__name__}") from error
 
 

@@ -16,6 +16,7 @@ from hephaestus_stream.core.decision import (
     ClearTimer,
     Decision,
     Effect,
+    HistoryEvent,
     PublishCompletion,
     PublishResult,
     RunStep,
@@ -31,8 +32,18 @@ from hephaestus_stream.cycle.attempt import Attempt, AttemptId, context_of, desc
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.publisher import Publisher
 from hephaestus_stream.cycle.tables import Committed, Tables, timer
+from hephaestus_stream.errors import EngineError
 from hephaestus_stream.wire.dead_letter import DeadLetter
 from hephaestus_stream.wire.topics import Topics
+
+
+def _no_trace(_definition: Definition) -> None:
+    """Nobody traces."""
+
+
+def _not_watched() -> bool:
+    """Nobody counts, either."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,11 @@ class ShardProfile:
         topics: The topics of the namespace.
         catalog: The worker's workflows.
         command_retention: How long a command's answer is kept.
+        retention: How long a finished run is kept whose workflow says nothing else.
         jitter: Draws a random number in [0, 1).
+        new_trace: Begins a trace for a run whose start brings none; None where nobody traces.
+        is_watched: Whether somebody counts and traces: only then a batch keeps its decisions, since a thousand of them
+            cost the garbage collector a twentieth of a cycle.
     """
 
     partition: int
@@ -54,6 +69,9 @@ class ShardProfile:
     catalog: Catalog
     jitter: Callable[[], float]
     command_retention: timedelta = timedelta(days=7)
+    retention: timedelta = timedelta(days=7)
+    new_trace: Callable[[Definition], str | None] = _no_trace
+    is_watched: Callable[[], bool] = _not_watched
 
 
 _logger = logging.getLogger(__name__)
@@ -61,9 +79,12 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What the engine decided about one run: a decision, and those of the routes that it led to."""
+    """What the engine decided about one run: a decision, and those of the routes that it led to.
 
-    definition: Definition
+    The definition is None for a parked run.
+    """
+
+    definition: Definition | None
     decisions: Sequence[Decision]
 
 
@@ -84,8 +105,9 @@ class Execution:
         self.publisher = Publisher(shard.topics)
         self.batch = Batch(outputs=self.publisher.records)
         self.to_run: dict[AttemptId, Attempt] = {}
+        self._is_watched = shard.is_watched()
 
-    def transit(self, definition: Definition, state: State | None, what: Input) -> Decision:
+    def transit(self, definition: Definition | None, state: State | None, what: Input) -> Decision:
         """Applies an input and the routing decisions that it leads to; nothing has changed if it raises.
 
         Raises:
@@ -95,14 +117,14 @@ class Execution:
         self.carry_out([decided])
         return decided.decisions[0]
 
-    def decide(self, definition: Definition, state: State | None, what: Input) -> list[Decision]:
+    def decide(self, definition: Definition | None, state: State | None, what: Input) -> list[Decision]:
         """What an input leads to, with the routing decisions that follow from it; nothing changes by it.
 
         Raises:
             Exception: Whatever a bug of ours raises.
         """
         decisions = [apply(definition, state, what, now=self.now)]
-        while chosen := self._choose(definition, decisions[-1]):
+        while definition is not None and (chosen := self._choose(definition, decisions[-1])):
             decisions.append(apply(definition, decisions[-1].state, chosen, now=self.now))
         return decisions
 
@@ -147,6 +169,8 @@ class Execution:
             self.tables.add_history(state, sequence, event)
         for decision in decisions:
             _log_failures(decision)
+        if self._is_watched:
+            self.batch.decisions += decisions
         for each in decided:
             for decision in each.decisions:
                 for effect in decision.effects:
@@ -162,9 +186,11 @@ class Execution:
             elif isinstance(effect, PublishCompletion):
                 self.publisher.completion(decision.state, sequence=effect.sequence)
 
-    def _effect(self, definition: Definition, state: State, effect: Effect) -> None:
+    def _effect(self, definition: Definition | None, state: State, effect: Effect) -> None:
         match effect:
             case RunStep(node, attempt):
+                if definition is None:
+                    raise EngineError(f"{state.key} is parked, and a step of it was to run")
                 begun = AttemptId(state.key, state.run, node, attempt)
                 self.to_run[begun] = Attempt(begun, definition, state)
             case StopStep(node, attempt):
@@ -180,10 +206,11 @@ class Execution:
             case _:
                 assert_never(effect)
 
-    def _keep(self, definition: Definition, state: State) -> None:
-        self.tables.put_state(state, retention=definition.retention)
+    def _keep(self, definition: Definition | None, state: State) -> None:
+        retention = definition.retention if definition is not None else None
+        self.tables.put_state(state, retention=retention or self.shard.retention)
         record = self.tables.key_record(state.key)
-        changed = record.with_run(state, scope=definition.scope)
+        changed = record.with_run(state, scope=None if definition is None else definition.scope)
         if changed is not record:
             self.tables.put_key_record(state.key, changed)
 
@@ -194,9 +221,23 @@ def _log_failures(decision: Decision) -> None:
     for event in decision.history:
         if event.type == "step_failed":
             what = f"{event.details.get('error')}: {event.details.get('message')}"
-            _logger.warning("%s: attempt %s of %s failed: %s", state.key, event.attempt, event.node, what)
-            _logger.debug("%s", event.details.get("traceback"))
-        elif event.type == "failed":
-            _logger.error(
-                "%s (run %s) failed at %s: %s", state.key, state.run, event.node, event.details.get("message")
+            _logger.warning(
+                "%s: attempt %s of %s failed: %s",
+                state.key,
+                event.attempt,
+                event.node,
+                what,
+                extra=_fields(state, event),
             )
+            _logger.debug("%s", event.details.get("traceback"), extra=_fields(state, event))
+        elif event.type == "failed":
+            message = event.details.get("message")
+            _logger.error(
+                "%s (run %s) failed at %s: %s", state.key, state.run, event.node, message, extra=_fields(state, event)
+            )
+
+
+def _fields(state: State, event: HistoryEvent) -> dict[str, object]:
+    """What a structured log keeps beside the sentence."""
+    fields: dict[str, object] = {"key": state.key, "run": state.run, "workflow": state.workflow, "node": event.node}
+    return fields if event.attempt is None else {**fields, "attempt": event.attempt}

@@ -8,26 +8,17 @@ from typing import Final
 
 import msgspec
 
-from hephaestus_stream.core.admission import Existing, KeyRecord, admit, find_run
+from hephaestus_stream.core.admission import KeyRecord
 from hephaestus_stream.core.answer import Accepted, Answer, Reason, Refused
-from hephaestus_stream.core.definition import Definition
-from hephaestus_stream.core.input import Cancel, Resume, Start
-from hephaestus_stream.core.state import Reported, State
-from hephaestus_stream.cycle.batch import Forward, Reply
-from hephaestus_stream.cycle.execution import Decided, Execution
-from hephaestus_stream.cycle.payload import event_payload, label_size, start_payload
+from hephaestus_stream.cycle.batch import Forward, Reply, Taken
+from hephaestus_stream.cycle.commands import Commands
+from hephaestus_stream.cycle.execution import Execution
 from hephaestus_stream.cycle.record import AnswerRecord
 from hephaestus_stream.cycle.source import CommandRecord
-from hephaestus_stream.errors import CommandError, EngineError
-from hephaestus_stream.wire.command import (
-    CancelCommand,
-    Command,
-    ResumeCommand,
-    StartCommand,
-    decode_command,
-)
+from hephaestus_stream.errors import CommandError
+from hephaestus_stream.wire.command import Command, StartCommand, decode_command
 from hephaestus_stream.wire.dead_letter import DeadLetter
-from hephaestus_stream.wire.headers import last_header, reply_partition
+from hephaestus_stream.wire.headers import last_header, reply_partition, trace_of
 from hephaestus_stream.wire.output_bytes import encode_reply
 from hephaestus_stream.wire.partition import partition_for
 
@@ -57,12 +48,14 @@ class Intake:
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
         self._tables = execution.tables
+        self._commands = Commands(execution)
 
     def refuse_unread(self, record: CommandRecord, error: CommandError) -> None:
         """Answers what is no command: to whoever asked, if its id could be read, else as a dead letter."""
         reason: Reason = "unsupported_schema" if error.reason == "unsupported_schema" else "undecodable"
         refused = Refused(reason, str(error))
         answer = AnswerRecord(None, refused.reason, refused.message, None, record.offset, self._execution.now)
+        self._execution.batch.taken.append(Taken(error.id, None, reason, trace_of(record.headers)))
         if error.id is None or not self._reply(record, error.id, error.key, answer):
             self._dead_letter(record, refused)
 
@@ -74,9 +67,13 @@ class Intake:
             return
         former = self._former_answer(command)
         if former is not None:
+            self._tell(record, command, "duplicate")
             self._reply(record, command.id, command.key, former, duplicate=True)
             return
-        answer, run = self._decide(command)
+        trace = trace_of(record.headers)
+        answer, run = self._commands.apply(command, trace=trace)
+        outcome = answer.reason if isinstance(answer, Refused) else answer.effect
+        self._execution.batch.taken.append(Taken(command.id, command.type, outcome, trace))
         kept = _answer_record(answer, run=run, position=record.offset, at=self._execution.now)
         self._keep(command, kept)
         if not self._reply(record, command.id, command.key, kept) and isinstance(answer, Refused):
@@ -85,94 +82,14 @@ class Intake:
     def refuse(self, record: CommandRecord, command: Command, refused: Refused) -> None:
         """Refuses a command whose transition failed by our own bug; what was asked for stays undone."""
         kept = _answer_record(refused, run=None, position=record.offset, at=self._execution.now)
+        self._tell(record, command, refused.reason)
         self._keep(command, kept)
         self._reply(record, command.id, command.key, kept)
         self._dead_letter(record, refused)
 
-    def _decide(self, command: Command) -> tuple[Answer, str | None]:
-        match command:
-            case StartCommand():
-                return self._start(command)
-            case ResumeCommand():
-                return self._resume(command)
-            case CancelCommand():
-                return self._cancel(command)
-
-    def _start(self, command: StartCommand) -> tuple[Answer, str | None]:
-        definition = self._execution.shard.catalog.find(command.workflow, command.version)
-        if isinstance(definition, Refused):
-            return definition, None
-        prefix = command.key.partition("::")[0]
-        if prefix != definition.key:
-            right = f"{definition.key}::{command.key.partition('::')[2]}"
-            message = f"{command.key} is no key of {definition.name}; write {right}"
-            return Refused("invalid_key", message), None
-        payload = start_payload(command, definition=definition)
-        if isinstance(payload, Refused):
-            return payload, None
-        record = self._tables.key_record(command.key)
-        admission = admit(definition, record, key=command.key, on_conflict=command.on_conflict)
-        if isinstance(admission, Refused):
-            return admission, next((run.run for run in record.live()), None)
-        if isinstance(admission, Existing):
-            return Accepted("existing"), admission.run
-        # All is decided before anything of it is written down: a start that fails ends no other run.
-        decided: list[Decided] = []
-        for run in admission.terminate:
-            ending = self._ending(command, run, record)
-            if isinstance(ending, Refused):
-                return ending, run
-            decided.append(ending)
-        size = len(payload) + label_size(command)
-        start = Start(command.key, command.id, payload, command.tags, dict(command.metadata), size)
-        decided.append(Decided(definition, self._execution.decide(definition, None, start)))
-        self._execution.carry_out(decided)
-        return Accepted("applied"), command.id
-
-    def _ending(self, command: StartCommand, run: str, record: KeyRecord) -> Decided | Refused:
-        """How a run ends that is replaced."""
-        state = self._tables.state(command.key, run)
-        found = next(each for each in record.runs if each.run == run)
-        definition = self._execution.shard.catalog.find(found.workflow, found.version)
-        if isinstance(definition, Refused):
-            return definition
-        if state is None:
-            raise EngineError(f"{command.key} names the run {run}, and there is none")
-        cancel = Cancel(command.id, f"replaced by run {command.id}")
-        return Decided(definition, self._execution.decide(definition, state, cancel))
-
-    def _resume(self, command: ResumeCommand) -> tuple[Answer, str | None]:
-        found = self._find(command)
-        if isinstance(found, Refused):
-            return found, None
-        definition, state = found
-        node = command.node or _only(definition.external_nodes(command.event))
-        event = definition.events.get(node or "", {}).get(command.event)
-        payload, problem = event_payload(command, event)
-        reported = Reported(command.event, payload)
-        decision = self._execution.transit(definition, state, Resume(command.id, command.node, reported, problem))
-        return _answer_of(decision.answer), state.run
-
-    def _cancel(self, command: CancelCommand) -> tuple[Answer, str | None]:
-        found = self._find(command)
-        if isinstance(found, Refused):
-            return found, None
-        definition, state = found
-        decision = self._execution.transit(definition, state, Cancel(command.id, command.reason))
-        return _answer_of(decision.answer), state.run
-
-    def _find(self, command: ResumeCommand | CancelCommand) -> tuple[Definition, State] | Refused:
-        """The run that a command means, and its workflow in its version."""
-        record = self._tables.key_record(command.key)
-        run = find_run(record, key=command.key, workflow=command.workflow, run=command.run, version=command.version)
-        if isinstance(run, Refused):
-            known = self._execution.shard.catalog.find(command.workflow, None)
-            return known if isinstance(known, Refused) and not record.runs else run
-        definition = self._execution.shard.catalog.find(run.workflow, run.version)
-        if isinstance(definition, Refused):
-            return definition
-        state = self._tables.state(command.key, run.run)
-        return (definition, state) if state is not None else Refused("not_found", f"{command.key} is not kept any more")
+    def _tell(self, record: CommandRecord, command: Command, outcome: str) -> None:
+        """Leaves word of a command for whoever counts and traces."""
+        self._execution.batch.taken.append(Taken(command.id, command.type, outcome, trace_of(record.headers)))
 
     def _former_answer(self, command: Command) -> AnswerRecord | None:
         """What the same command was told before; a start whose run is still kept counts as told."""
@@ -200,10 +117,12 @@ class Intake:
                 f"{command.key} belongs to partition {right} and was forwarded to {shard.partition}; "
                 "workers differ in their partition counts"
             )
+            self._tell(record, command, "misrouted")
             self._dead_letter(record, Refused("misrouted", message))
         elif record.size > MAX_COPIED_BYTES:
             message = f"the command has {record.size} bytes and may have {MAX_COPIED_BYTES}; send a reference instead"
             refused = Refused("too_large", message)
+            self._tell(record, command, refused.reason)
             answer = _answer_record(refused, run=None, position=record.offset, at=self._execution.now)
             if not self._reply(record, command.id, command.key, answer):
                 self._dead_letter(record, refused)
@@ -257,15 +176,7 @@ class Intake:
 
 def _answer_record(answer: Answer, *, run: str | None, position: int, at: datetime) -> AnswerRecord:
     match answer:
-        case Accepted(effect):
-            return AnswerRecord(effect, None, None, run, position, at)
+        case Accepted(effect, message):
+            return AnswerRecord(effect, None, message, run, position, at)
         case Refused(reason, message):
             return AnswerRecord(None, reason, message, run, position, at)
-
-
-def _answer_of(answer: Answer | None) -> Answer:
-    return answer or Refused("engine_error", "the engine gave no answer; please report it")
-
-
-def _only(names: tuple[str, ...]) -> str | None:
-    return names[0] if len(names) == 1 else None

@@ -11,8 +11,10 @@ from hephaestus_stream.core.answer import Refused
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.event import Event
 from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES
-from hephaestus_stream.wire.command import ResumeCommand, StartCommand
+from hephaestus_stream.core.state import State
+from hephaestus_stream.wire.command import StartCommand
 
+_NULL: Final = b"null"
 _SHOWN_PROBLEMS: Final = 5
 _MOST_NAME: Final = 60
 _MOST_PROBLEM: Final = 300
@@ -39,15 +41,40 @@ def label_size(command: StartCommand) -> int:
     return len(msgspec.json.encode((command.tags, command.metadata)))
 
 
-def event_payload(command: ResumeCommand, event: Event[Any] | None) -> tuple[bytes | None, str | None]:
-    """An event's payload as it is kept, or what is wrong with it; of an unknown event the engine tells that first."""
+def event_payload(sent: bytes, event: Event[Any] | None) -> tuple[bytes | None, str | None]:
+    """An event's payload as it is kept, or what is wrong with it; of an unknown event the engine tells that first.
+
+    Args:
+        sent: As JSON; `null` stands for none.
+        event: The event that it is for; None for an unknown one.
+    """
     if event is None or event.adapter is None:
-        return None, None if command.payload is None else "it carries no payload; leave it out"
+        return None, None if sent == _NULL else "it carries no payload; leave it out"
     try:
-        model: object = event.adapter.validate_json(command.payload_json())
+        model: object = event.adapter.validate_json(sent)
         return event.adapter.dump_json(model, by_alias=True, round_trip=True), None
     except BaseException as error:  # noqa: BLE001 - as above
         return None, _explain(error)
+
+
+def unreadable_payload(definition: Definition, state: State) -> str | None:
+    """Which payload of a run another version of its workflow cannot read; None where it reads all."""
+    try:
+        definition.input_adapter.validate_json(state.input)
+    except BaseException as error:  # noqa: BLE001 - as above
+        return f"the input: {_explain(error)}"
+    kept = [(node, reported) for node, each in state.nodes.items() for reported in (each.reported, each.otherwise)]
+    kept += [(early.node, early.reported) for early in state.early]
+    for node, reported in kept:
+        event = None if reported is None else definition.events.get(node, {}).get(reported.event)
+        if reported is None or event is None:
+            continue  # the engine tells of events that there are not
+        try:
+            if event.adapter is not None:
+                event.adapter.validate_json(reported.payload or _NULL)
+        except BaseException as error:  # noqa: BLE001 - as above
+            return f"{node}.{reported.event}: {_explain(error)}"
+    return None
 
 
 def _too_large(size: int) -> Refused:

@@ -8,6 +8,7 @@ from hephaestus_stream.core.decision import HistoryEvent, PublishResult
 from hephaestus_stream.core.state import State
 from hephaestus_stream.errors import EngineError
 from hephaestus_stream.wire.dead_letter import DeadLetter
+from hephaestus_stream.wire.headers import trace_headers
 from hephaestus_stream.wire.output_bytes import encode_completion, encode_history, encode_step_result
 from hephaestus_stream.wire.record import OutputRecord
 from hephaestus_stream.wire.topics import Topics
@@ -44,7 +45,7 @@ class Publisher:
             attempt=event.attempt,
             details=event.details,
         )
-        self.records.append(OutputRecord(self._history, state.key.encode(), value))
+        self._add(self._history, state, value)
         return value
 
     def step_result(self, state: State, result: PublishResult) -> None:
@@ -63,7 +64,7 @@ class Publisher:
             result=result.reported.payload or b"null",
             metadata=result.reported.metadata or b"{}",
         )
-        self.records.append(OutputRecord(self._step_results, state.key.encode(), value))
+        self._add(self._step_results, state, value)
 
     def completion(self, state: State, *, sequence: int) -> None:
         """Publishes the end of a run."""
@@ -87,9 +88,13 @@ class Publisher:
                 if node.reported is not None and node.status == "completed"
             },
         )
-        self.records.append(OutputRecord(self._completions, state.key.encode(), value))
+        self._add(self._completions, state, value)
 
     def dead_letter(self, key: bytes | None, value: bytes | None, letter: DeadLetter) -> None:
         """Publishes a record that could not be applied, byte for byte, with the reason in its headers."""
         _logger.warning("dead letter (%s) of %s[%d]: %s", letter.reason, letter.topic, letter.partition, letter.message)
         self.records.append(OutputRecord(self._dead_letters, key, value, letter.to_headers()))
+
+    def _add(self, topic: str, state: State, value: bytes) -> None:
+        headers = None if state.trace is None else trace_headers(state.trace)
+        self.records.append(OutputRecord(topic, state.key.encode(), value, headers))

@@ -16,7 +16,7 @@ from hephaestus_stream.errors import ShardClosedError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-# Form of the record, whether steps are running, when it expires (0: never), and a number of its own.
+# Form of the record, whether it needs a new owner's attention, when it expires (0: never), and a number of its own.
 _HEADER: Final = struct.Struct(">BBqq")
 FORM: Final = 1
 
@@ -47,7 +47,7 @@ class Header(msgspec.Struct, frozen=True):
     """What is known of a record without decoding it.
 
     Attributes:
-        running: Whether steps of the run are being executed.
+        running: Whether a new owner has something to do for the run: steps to execute, kept events to look at.
         expires: When the record is deleted, in microseconds since 1970; 0 for never.
         number: Of an answer, its place among the commands of its key.
     """

@@ -218,7 +218,8 @@ class Tables:
         return changes
 
     def _header(self, place: bytes, state: State) -> Header:
-        running = any(node.status == "running" for node in state.nodes.values())
+        # Kept events of a parked run are looked at by whoever takes over, as running steps are.
+        running = bool(state.parked) or state.running > 0
         if state.finished_at is None:
             return Header(running=running)
         return Header(running=running, expires=microseconds(state.finished_at + self._retention[place]))

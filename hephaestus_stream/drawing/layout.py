@@ -129,6 +129,31 @@ class Layout:
         """The column in which the lines to the same targets come into one of them; straight where that is possible."""
         return self._columns[1]
 
+    def tracks(self, nets: Sequence[Net]) -> dict[Net, int]:
+        """The row between two layers in which each line that is not straight turns; one for all to the same targets.
+
+        Args:
+            nets: The lines that leave one layer.
+        """
+        buses: dict[frozenset[Slot], list[Net]] = defaultdict(list)
+        for net in nets:
+            buses[frozenset(net.targets)].append(net)
+        spans: list[tuple[int, int, int, list[Net]]] = []
+        for targets, members in buses.items():
+            columns = [self.exits[net] for net in members] + [self.entries[target, targets] for target in targets]
+            if min(columns) < max(columns):
+                spans.append((-len(targets), min(columns), max(columns), members))
+        found: dict[Net, int] = {}
+        rows: list[list[tuple[int, int]]] = []
+        for _, first, last, members in sorted(spans, key=lambda span: span[:3]):
+            free = (index for index, taken in enumerate(rows) if all(last + 1 < a or b + 1 < first for a, b in taken))
+            index = next(free, len(rows))
+            if index == len(rows):
+                rows.append([])
+            rows[index].append((first, last))
+            found |= dict.fromkeys(members, index)
+        return found
+
     def width(self, slot: Slot) -> int:
         """How wide a slot is."""
         lines = {net.targets for net in self._incoming[slot]}

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.graph import Edge
 from hephaestus_stream.drawing.kind import Kind, kind_of, progress_of
-from hephaestus_stream.drawing.label import edge_label, printable
 from hephaestus_stream.drawing.path import PathTaken, Progress
+from hephaestus_stream.drawing.words import LEGEND, Words
 
 _SHAPES: Mapping[Kind, tuple[str, str]] = {
     "step": ("[", "]"),
@@ -37,25 +37,32 @@ _HARMLESS = frozenset(" _:,()[]/")
 
 def mermaid(definition: Definition, *, path: PathTaken | None = None) -> str:
     """Draws a workflow as a flowchart from top to bottom, and in it the path that a run has taken."""
+    words = Words(definition, path)
     lines = [
         "flowchart TD",
         '    begin((" ")) --> ' + _id(definition, definition.graph.start),
-        *(_node(definition, node) for node in definition.graph.nodes),
-        *(_edge(definition, edge) for edge in definition.graph.edges),
+        *(_node(words, node) for node in definition.graph.nodes),
+        *(_edge(words, edge) for edge in definition.graph.edges),
     ]
     if path is not None:
-        lines += [*_classes(definition, path), *_link_styles(definition, path)]
+        lines += [*_legend(), *_classes(definition, path), *_link_styles(definition, path)]
     return "\n".join(lines) + "\n"
 
 
-def _node(definition: Definition, node: str) -> str:
-    left, right = _SHAPES[kind_of(definition, node)]
-    return f'    {_id(definition, node)}{left}"{_escaped(node)}"{right}'
+def _node(words: Words, node: str) -> str:
+    left, right = _SHAPES[kind_of(words.definition, node)]
+    return f'    {_id(words.definition, node)}{left}"{_escaped(words.name(node))}"{right}'
 
 
-def _edge(definition: Definition, edge: Edge) -> str:
-    label = _escaped(edge_label(edge.event, edge.label))
-    return f'    {_id(definition, edge.source)} -->|"{label}"| {_id(definition, edge.target)}'
+def _edge(words: Words, edge: Edge) -> str:
+    source, target = _id(words.definition, edge.source), _id(words.definition, edge.target)
+    return f'    {source} -->|"{_escaped(words.label(edge))}"| {target}'
+
+
+def _legend() -> Iterator[str]:
+    """A box of its own below the others; it has no link, because links are counted."""
+    yield f'    legend["{_escaped("  ".join(LEGEND.values()))}"]'
+    yield "    style legend fill:none,stroke:none"
 
 
 def _classes(definition: Definition, path: PathTaken) -> Iterator[str]:
@@ -85,6 +92,5 @@ def _id(definition: Definition, node: str) -> str:
 
 def _escaped(words: str) -> str:
     return "".join(
-        character if character.isalnum() or character in _HARMLESS else f"#{ord(character)};"
-        for character in printable(words)
+        character if character.isalnum() or character in _HARMLESS else f"#{ord(character)};" for character in words
     )

@@ -78,6 +78,8 @@ class DurableShard:
         self._stop = threading.Event()
         self._producer = TransactionalProducer(origin.connection, partition=partition, stop=self._stop)
         self._store: Store | None = None
+        self.unreplayed = 0
+        """Records of the changelog that an opening still has before it."""
 
     @property
     def store(self) -> Store:
@@ -161,6 +163,7 @@ class DurableShard:
         self.store.write([*batch.changes.items(), (POSITION_KEY, record)], changelog_offset=offset, as_of=as_of)
 
     def _progress(self, reached: int, end: int) -> None:
+        self.unreplayed = max(end - reached, 0)
         if end > _SLOW_REPLAY:
             _logger.info("partition %d: replayed %d of %d records", self._partition, reached, end)
 

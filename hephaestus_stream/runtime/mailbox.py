@@ -40,6 +40,9 @@ class Mailbox:
         self._commands.extend(records)
         self._filled.set()
 
+    def __len__(self) -> int:
+        return len(self._outcomes) + len(self._taken_over) + len(self._commands)
+
     @property
     def has_room(self) -> bool:
         """Whether the partition may be read."""

@@ -1,19 +1,25 @@
-"""The worker's step runner: async steps as tasks, blocking ones in threads, a bound on how many run at once."""
+"""The worker's step runner: steps as tasks, in threads and in processes, a bound on how many run at once."""
 
 from __future__ import annotations
 
 import asyncio
-import random
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
+from hephaestus_stream.core.step import RunnerName, is_step
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
-from hephaestus_stream.cycle.execute import execute
-from hephaestus_stream.runtime.step_threads import LentThread, StepThreads
+from hephaestus_stream.runtime.step_execution import Execution, Workplace
+from hephaestus_stream.runtime.step_processes import StepProcesses
+from hephaestus_stream.runtime.step_tasks import StepTasks
+from hephaestus_stream.runtime.step_threads import StepThreads
 
 _QUEUE_FACTOR: Final = 10
 """How many attempts may wait for each that is executed; beyond it shards take nothing that begins new ones."""
+
+_DEFAULT_GRACE: Final = timedelta(seconds=1)
+_LAST_TURNS: Final = timedelta(seconds=1)
 
 
 class StepRunner:
@@ -23,77 +29,86 @@ class StepRunner:
     ended is kept until its outcome is committed.
 
     Args:
-        concurrency: How many attempts may be executed at once; further ones wait, and their timeouts with them.
-        threads: How many of them may be blocking ones.
+        concurrency: How many async steps may be executed at once; further ones wait, and their timeouts with them.
+        threads: The same for blocking steps.
+        processes: The same for steps in processes.
+        stop_grace: What the code of a step gets that is asked to stop, before it is given up.
     """
 
-    def __init__(self, *, concurrency: int, threads: int) -> None:
+    def __init__(
+        self,
+        *,
+        concurrency: int,
+        threads: int,
+        processes: int = os.cpu_count() or 1,
+        stop_grace: timedelta = _DEFAULT_GRACE,
+    ) -> None:
         self._max_attempts = concurrency * _QUEUE_FACTOR
-        self._slots = asyncio.Semaphore(concurrency)
-        self._thread_slots = asyncio.Semaphore(threads)
+        self._grace = stop_grace
+        self._processes = StepProcesses(processes)
         self._threads = StepThreads(threads)
-        self._tasks: dict[AttemptId, asyncio.Task[AttemptEnd]] = {}
+        self._workplaces: dict[RunnerName, Workplace] = {
+            "asyncio": StepTasks(concurrency),
+            "thread": self._threads,
+            "process": self._processes,
+        }
+        self._executions: dict[AttemptId, Execution] = {}
+        # Code may still run whose outcome was told or is wanted by nobody.
+        self._at_work: set[Execution] = set()
 
     def start(self, attempt: Attempt) -> asyncio.Future[AttemptEnd]:
         """Begins to execute an attempt, or gives back the execution that is under way."""
-        task = self._tasks.get(attempt.id)
-        if task is None:
-            task = self._tasks[attempt.id] = asyncio.create_task(self._execute(attempt))
-        return task
+        execution = self._executions.get(attempt.id)
+        if execution is None:
+            node = attempt.definition.nodes.get(attempt.id.node)
+            workplace = self._workplaces[node.runs_in() if is_step(node) else "asyncio"]
+            execution = Execution(attempt, workplace, grace=self._grace, ended=self._at_work.discard)
+            self._executions[attempt.id] = execution
+            self._at_work.add(execution)
+        return execution.outcome
+
+    @property
+    def held(self) -> int:
+        """How many attempts are executed, queued, or wait for their commit."""
+        return len(self._executions)
 
     @property
     def has_room(self) -> bool:
         """Whether new work may begin: what waits to be executed is held in memory."""
-        return len(self._tasks) < self._max_attempts
+        return len(self._executions) < self._max_attempts
 
     def is_running(self, attempt: AttemptId) -> bool:
         """Whether this worker executes the attempt, or has executed it and its outcome is not committed yet."""
-        return attempt in self._tasks
+        return attempt in self._executions
 
     def stop(self, attempt: AttemptId) -> None:
-        """Stops an attempt whose outcome is no longer wanted; a thread cannot be stopped, and ends unheard."""
-        task = self._tasks.pop(attempt, None)
-        if task is not None:
-            task.cancel()
+        """Stops an attempt whose outcome is no longer wanted; its code is asked to end, and given up after a grace."""
+        execution = self._executions.pop(attempt, None)
+        if execution is not None:
+            execution.stop()
 
     def forget(self, attempt: AttemptId) -> None:
         """The outcome of an attempt is committed."""
-        self._tasks.pop(attempt, None)
+        self._executions.pop(attempt, None)
 
     def stop_all_but(self, wanted: Callable[[AttemptId], bool]) -> None:
         """Stops what belongs to others now."""
-        for attempt in [attempt for attempt in self._tasks if not wanted(attempt)]:
+        for attempt in [attempt for attempt in self._executions if not wanted(attempt)]:
             self.stop(attempt)
 
     async def finish(self, patience: timedelta) -> None:
         """Gives what runs a bounded time to end, so that its outcome can still be committed."""
-        running = [task for task in self._tasks.values() if not task.done()]
+        running = [execution.outcome for execution in self._executions.values() if not execution.outcome.done()]
         if running:
             await asyncio.wait(running, timeout=patience.total_seconds())
 
     async def close(self) -> None:
-        """Stops everything; threads that still run are left behind."""
-        tasks = list(self._tasks.values())
+        """Stops everything; what does not stop within its grace is killed or left behind."""
         self.stop_all_but(lambda _: False)
-        if tasks:
-            await asyncio.wait(tasks, timeout=1)
-        self._threads.shutdown()
-
-    async def _execute(self, attempt: Attempt) -> AttemptEnd:
-        try:
-            if attempt.step.is_blocking():
-                return await self._execute_in_thread(attempt)
-            async with self._slots:
-                return await execute(attempt, executor=None, jitter=random.random)
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001 - shards rely on it: an attempt ends, or it is stopped
-            return attempt.failed(error, jitter=0.5)
-
-    async def _execute_in_thread(self, attempt: Attempt) -> AttemptEnd:
-        await self._thread_slots.acquire()
-        thread = LentThread(self._threads, self._thread_slots)
-        try:
-            return await execute(attempt, executor=thread, jitter=random.random)
-        finally:
-            thread.give_back()
+        if self._at_work:
+            tasks = {execution.task for execution in self._at_work}
+            await asyncio.wait(tasks, timeout=(self._grace + _LAST_TURNS).total_seconds())
+        for execution in list(self._at_work):
+            execution.cancel()
+        self._threads.close()
+        await self._processes.close()

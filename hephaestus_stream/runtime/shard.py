@@ -34,6 +34,9 @@ from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.gate import TimerGate
 from hephaestus_stream.runtime.mailbox import Mailbox
 from hephaestus_stream.runtime.runner import StepRunner
+from hephaestus_stream.telemetry.commits import ShardTelemetry
+from hephaestus_stream.telemetry.gauges import ShardLoad
+from hephaestus_stream.telemetry.log_fields import add_log_fields
 
 _logger = logging.getLogger(__name__)
 
@@ -86,8 +89,10 @@ class Shard:
         self._around = surroundings
         self._profile = surroundings.profile(partition)
         self._mailbox = Mailbox()
+        self._telemetry = ShardTelemetry()
         self._backlog = Backlog(self._profile.catalog)
         self._held: set[TimerRecord] = set()
+        self._parked: set[tuple[str, int]] = set()
         self._at_work: asyncio.Future[object] | None = None
         self._gate = TimerGate(end=0, opened_at=datetime.now(UTC))
         self._loop: asyncio.Task[None] | None = None
@@ -123,6 +128,11 @@ class Shard:
     def has_room(self) -> bool:
         """Whether the partition may be read."""
         return self._mailbox.has_room and not self._draining and self._backlog.has_room
+
+    @property
+    def load(self) -> ShardLoad:
+        """What waits in it."""
+        return ShardLoad(self.partition, len(self._mailbox), len(self._backlog), len(self._held))
 
     def deliver(self, records: Sequence[CommandRecord]) -> None:
         """Takes over records; those below the position were applied before."""
@@ -178,6 +188,7 @@ class Shard:
         return found
 
     async def _run(self) -> None:
+        add_log_fields({"partition": self.partition})
         while True:
             now, closing = datetime.now(UTC), self._closing
             self._work_off()
@@ -211,6 +222,7 @@ class Shard:
         store, runner = self._durable.store, self._around.runner
         fold = not self._begins_nothing and not self._is_careful(now) and not self._backlog and runner.has_room
         batch = Batch()
+        self._telemetry.cycle_begins()
         try:
             batch = await run_cycle(self._profile, store, runner, sources, now=now, fold=fold)
             await self._commit(batch, sources, now=now)
@@ -248,13 +260,29 @@ class Shard:
         commands = _commands_of(sources)
         position = commands[-1].offset + 1 if commands else self._position
         await self._around.courier.forward(batch.forwards)
+        self._telemetry.commit_begins()
         await self._in_thread(partial(self._durable.commit, batch, position=position))
+        self._telemetry.committed(batch, inputs=len(sources))
         self._position = position
         self._careful_inputs -= sum(not isinstance(source, TakenOver) for source in sources)
         # An idle shard goes on at once while there is more to delete.
         self._swept_at = now if not batch.more_expired else now - 2 * _IDLE
-        self._held.update(batch.held)
+        self._hold(batch)
+        self._tell_parked(batch.parked)
         self._after_commit(batch, sources)
+
+    def _hold(self, batch: Batch) -> None:
+        """Puts timers of parked runs aside, and takes those back whose runs have moved to a version that is here."""
+        self._held.update(batch.held)
+        if batch.migrated:
+            self._held = {timer for timer in self._held if (timer.key, timer.run) not in batch.migrated}
+
+    def _tell_parked(self, parked: set[tuple[str, int]]) -> None:
+        """Warns once of each workflow that runs of the partition have, and the worker lacks."""
+        for name, version in parked - self._parked:
+            why = self._profile.catalog.why_parked(name, version)
+            _logger.warning("partition %d: runs of %s are %s", self.partition, name, why)
+        self._parked |= parked
 
     def _after_commit(self, batch: Batch, sources: Sequence[Source]) -> None:
         runner = self._around.runner

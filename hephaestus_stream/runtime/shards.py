@@ -11,6 +11,7 @@ from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.errors import ShardClosedError, StoppedError
 from hephaestus_stream.runtime.durable import DurableShard, Origin
 from hephaestus_stream.runtime.shard import Shard, Surroundings
+from hephaestus_stream.telemetry.gauges import ShardLoad
 from hephaestus_stream.wire.partition import partition_for
 
 _logger = logging.getLogger(__name__)
@@ -68,6 +69,14 @@ class OwnedShards:
     def reached(self, partition: int, *, up_to: int, end: int) -> None:
         """Tells a shard how far its partition was read."""
         self._shards[partition].reached(up_to=up_to, end=end)
+
+    def loads(self) -> list[ShardLoad]:
+        """What waits in the open shards."""
+        return [shard.load for shard in tuple(self._shards.values())]
+
+    def unreplayed(self) -> dict[int, int]:
+        """What the shards that open have before them, by partition."""
+        return {partition: durable.unreplayed for partition, durable in tuple(self._opening.items())}
 
     def drain(self) -> None:
         """Begins nothing new on any partition, those included that are opened from now on."""

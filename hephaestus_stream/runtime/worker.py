@@ -20,9 +20,14 @@ from hephaestus_stream.runtime.durable import Origin
 from hephaestus_stream.runtime.runner import StepRunner
 from hephaestus_stream.runtime.shard import Surroundings
 from hephaestus_stream.runtime.shards import OwnedShards
+from hephaestus_stream.runtime.step_orders import require_places
 from hephaestus_stream.runtime.stream import build_app, run
 from hephaestus_stream.runtime.topics import check_topics, create_topics, describe_changelog, topic_ids
+from hephaestus_stream.runtime.watchdog import Watchdog
 from hephaestus_stream.settings import Settings
+from hephaestus_stream.telemetry.api import LISTENERS
+from hephaestus_stream.telemetry.gauges import WorkerLoad, watched
+from hephaestus_stream.telemetry.run_spans import begin_trace
 from hephaestus_stream.wire.topics import Topics
 
 _logger = logging.getLogger(__name__)
@@ -49,11 +54,18 @@ async def run_worker(
         BrokerUnreachableError: No broker answers.
         TopicMismatchError: The topics are not as the engine needs them.
         FencedError: Another worker took a partition over while this one was frozen.
+        WorkflowNotFoundError: A step should run in a process, which cannot import its workflow.
     """
     catalog = Catalog(workflows)
+    require_places(catalog)
     partitions = await asyncio.to_thread(_ensure_topics, settings)
     origin = await asyncio.to_thread(_origin, settings)
-    runner = StepRunner(concurrency=settings.concurrency, threads=settings.threads)
+    runner = StepRunner(
+        concurrency=settings.concurrency,
+        threads=settings.threads,
+        processes=settings.processes,
+        stop_grace=settings.stop_grace,
+    )
     courier = Courier(settings.connection)
     threads = ThreadPoolExecutor(max_workers=partitions + 1, thread_name_prefix="shard")
 
@@ -68,6 +80,9 @@ async def run_worker(
             catalog=catalog,
             jitter=random.random,
             command_retention=settings.command_retention,
+            retention=settings.retention,
+            new_trace=begin_trace,
+            is_watched=LISTENERS.are_there,
         )
 
     shards = OwnedShards(
@@ -93,7 +108,8 @@ async def run_worker(
 
     draining = asyncio.create_task(drain())
     try:
-        await run(app, closed)
+        with Watchdog(), watched(lambda: WorkerLoad(shards.loads(), runner.held, shards.unreplayed())):
+            await run(app, closed)
     finally:
         draining.cancel()
         await runner.close()

@@ -9,6 +9,8 @@ from typing import Any
 from hephaestus_stream.core.context import Context
 from hephaestus_stream.core.event import Event, Outcome, Suspend
 from hephaestus_stream.core.instance import Instance
+from hephaestus_stream.core.problem import problem
+from hephaestus_stream.core.rule import Rule
 from hephaestus_stream.core.step import Step
 from hephaestus_stream.errors import StepDefinitionError
 
@@ -28,7 +30,11 @@ class Wait(Step[object, Delay]):
 
     def __init__(self, config: Delay) -> None:
         if isinstance(config, datetime) and config.tzinfo is None:
-            raise StepDefinitionError(f"Wait({config!r}) has no time zone ({self.location}); give an aware datetime")
+            what, remedy = (
+                f"Wait({config!r}) has no time zone",
+                "give an aware datetime, as datetime(2030, 1, 1, tzinfo=UTC)",
+            )
+            raise StepDefinitionError(problem(Rule.BAD_WAIT, self.location, what=what, remedy=remedy))
         super().__init__(config)
 
     async def execute(self, instance: Instance, config: Delay, context: Context[object]) -> Outcome:

@@ -9,12 +9,13 @@ from typing import Any, Generic, Self, TypeVar, overload
 from hephaestus_stream.core.context import Context
 from hephaestus_stream.core.event import Event, NodeEvent, Outcome, Suspend
 from hephaestus_stream.core.instance import Instance
+from hephaestus_stream.core.node import EventOfNode
 from hephaestus_stream.core.step import Step
 
 PayloadT = TypeVar("PayloadT")
 
 
-class Received:
+class Received(EventOfNode):
     """The event `received` of a `WaitForEvent`: typed by the node that it is read from, since each has its model."""
 
     @overload

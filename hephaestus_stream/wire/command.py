@@ -15,7 +15,8 @@ from hephaestus_stream.errors import CommandError, InvalidKeyError
 from hephaestus_stream.wire.key import split_key
 from hephaestus_stream.wire.problem import problems_of
 
-COMMAND_SCHEMA: Final = 1
+COMMAND_SCHEMA: Final = 2
+"""The newest schema that this release reads; a command is written in the oldest that has what it says."""
 MAX_COMMAND_ID_LENGTH: Final = 100
 MAX_NAME_LENGTH: Final = 200
 # A reason is kept with the instance, and a cancel must fit however full the instance is.
@@ -72,7 +73,7 @@ class _Addressed(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    schema_version: Literal[1] = Field(default=COMMAND_SCHEMA, alias="schema")
+    schema_version: int = Field(default=1, alias="schema", ge=1, le=COMMAND_SCHEMA)
     id: CommandId
     workflow: Name
     version: Version | None = None
@@ -109,6 +110,19 @@ class ResumeCommand(_Addressed):
         return _json_bytes(self.payload)
 
 
+class MigrateCommand(_Addressed):
+    """Moves the key's live run to another version of its workflow.
+
+    `version` says which run is meant, as everywhere; `to_version` where it goes, the current version unless given.
+    """
+
+    # Schema 1 has no such command: a worker that reads no other must be able to say so.
+    schema_version: int = Field(alias="schema", ge=2, le=COMMAND_SCHEMA)
+    type: Literal["migrate"] = "migrate"
+    run: CommandId | None = None
+    to_version: Version | None = None
+
+
 class CancelCommand(_Addressed):
     """Ends the key's live run as cancelled."""
 
@@ -117,9 +131,14 @@ class CancelCommand(_Addressed):
     reason: Annotated[str, Field(max_length=MAX_CANCEL_REASON_LENGTH)] | None = None
 
 
-Command: TypeAlias = StartCommand | ResumeCommand | CancelCommand
+Command: TypeAlias = StartCommand | ResumeCommand | MigrateCommand | CancelCommand
 
-_MODELS: Final[dict[str, type[Command]]] = {"start": StartCommand, "resume": ResumeCommand, "cancel": CancelCommand}
+_MODELS: Final[dict[str, type[Command]]] = {
+    "start": StartCommand,
+    "resume": ResumeCommand,
+    "migrate": MigrateCommand,
+    "cancel": CancelCommand,
+}
 _DECODER: Final = msgspec.json.Decoder()
 
 
@@ -194,9 +213,9 @@ def _document(value: bytes | None) -> dict[str, object]:
 
 def _check_schema(document: dict[str, object]) -> None:
     """Refuses a later schema before looking at any field, since those fields may be new."""
-    schema = document.get("schema", COMMAND_SCHEMA)
-    if not isinstance(schema, int) or isinstance(schema, bool) or schema < COMMAND_SCHEMA:
-        raise _refusal(document, f"'schema' is no positive integer: write {COMMAND_SCHEMA} or leave it out")
+    schema = document.get("schema", 1)
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise _refusal(document, "'schema' is no positive integer: write 1 or leave it out")
     if schema > COMMAND_SCHEMA:
         raise _refusal(
             document,

@@ -1,4 +1,4 @@
-"""Headers of a command: where its answer goes.
+"""Headers of a command: where its answer goes, and the trace that it belongs to.
 
 A header that makes no sense is as good as none: a client's bad header must harm nobody, the client itself included.
 So a command with a bad `reply_partition` is applied; only nobody is told, and a refusal goes to the dead letters.
@@ -6,6 +6,7 @@ So a command with a bad `reply_partition` is applied; only nobody is told, and a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
@@ -13,7 +14,14 @@ Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 
 REPLY_PARTITION: Final = "reply_partition"
 
+TRACEPARENT: Final = "traceparent"
+TRACESTATE: Final = "tracestate"
+"""W3C Trace Context: the header that continues a trace, and what vendors add to it."""
+
 _MOST_DIGITS: Final = 10
+_TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+# What W3C asks everybody to pass on at least; a longer one is dropped, since each run keeps its own.
+_TRACESTATE: Final = re.compile(rb"[\x20-\x7e]{1,512}")
 
 
 def reply_partition(headers: Headers | None, *, partitions: int) -> int | None:
@@ -24,6 +32,26 @@ def reply_partition(headers: Headers | None, *, partitions: int) -> int | None:
         return None
     partition = int(value)
     return partition if partition < partitions else None
+
+
+def trace_of(headers: Headers | None) -> str | None:
+    """The trace that a record belongs to, as one text; None where it names none, or not soundly."""
+    parent = last_header(headers, TRACEPARENT)
+    if parent is None or _TRACEPARENT.fullmatch(parent) is None:
+        return None
+    state = last_header(headers, TRACESTATE)
+    if state is None or _TRACESTATE.fullmatch(state) is None:
+        return parent.decode()
+    return f"{parent.decode()} {state.decode()}"
+
+
+def trace_headers(trace: str | None) -> list[tuple[str, bytes]]:
+    """The headers of a record that belongs to a trace, which `trace_of` reads again."""
+    if trace is None:
+        return []
+    parent, _, state = trace.partition(" ")
+    headers = [(TRACEPARENT, parent.encode())]
+    return [*headers, (TRACESTATE, state.encode())] if state else headers
 
 
 def last_header(headers: Headers | None, name: str) -> bytes | None:

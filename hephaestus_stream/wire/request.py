@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -13,7 +13,7 @@ from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.errors import CommandError
-from hephaestus_stream.wire.command import CancelCommand, Command, ResumeCommand, StartCommand, new_id
+from hephaestus_stream.wire.command import CancelCommand, Command, MigrateCommand, ResumeCommand, StartCommand, new_id
 from hephaestus_stream.wire.key import full_key
 from hephaestus_stream.wire.problem import problems_of
 
@@ -29,8 +29,9 @@ def start_command(
     tags: tuple[str, ...] = (),
     metadata: Mapping[str, Any] | None = None,
     on_conflict: OnConflict = "reject",
+    version: int | Literal["current"] | None = None,
 ) -> StartCommand:
-    """The command that starts a run of an id, in the version of the class.
+    """The command that starts a run of an id: in the class's version, in the one named, or in the workers' current one.
 
     Raises:
         InvalidKeyError: The id cannot be part of a key.
@@ -41,7 +42,7 @@ def start_command(
         return StartCommand(
             id=command_id or new_id(),
             workflow=definition.name,
-            version=definition.version,
+            version=None if version == "current" else version or definition.version,
             key=full_key(definition.key, id),
             input=_json(definition.input_adapter, payload, of=f"the input of {definition.name}"),
             tags=tags,
@@ -78,6 +79,31 @@ def resume_command(
             node=event.node.node_name,
             event=event.event.name,
             payload=None if adapter is None else _json(adapter, payload, of=event.name),
+        )
+
+
+def migrate_command(
+    workflow: AnyWorkflow,
+    id: str,  # noqa: A002 - the wire's own word
+    *,
+    command_id: str | None = None,
+    run: str | None = None,
+) -> MigrateCommand:
+    """The command that moves the id's live run to the version of the class.
+
+    Raises:
+        InvalidKeyError: The id cannot be part of a key.
+        CommandError: Another argument does not fit.
+    """
+    definition = workflow.definition
+    with _told_in_one_line(MigrateCommand):
+        return MigrateCommand(
+            schema=2,
+            id=command_id or new_id(),
+            workflow=definition.name,
+            key=full_key(definition.key, id),
+            run=run,
+            to_version=definition.version,
         )
 
 

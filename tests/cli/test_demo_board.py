@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from rich.console import Console
 
 from hephaestus_stream.cli.demonstration.board import Board
@@ -39,6 +40,7 @@ def board_after(*events: HistoryRecord) -> Board:
     return board
 
 
+@pytest.mark.parity(17)
 def test_a_run_is_pending_running_waiting_and_then_ended() -> None:
     events = (
         event(1, "started"),

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.command_line import COMMAND, PROJECT, CommandLine, environment
 
-COMMANDS = ("demo", "dev", "worker", "start", "resume", "cancel", "check", "graph", "topics", "kafka")
+COMMANDS = ("demo", "dev", "worker", "start", "resume", "cancel", "check", "graph", "docs", "topics", "kafka")
 LOOK_AT_IMPORTS = """
 import sys
 from hephaestus_stream.cli import main
@@ -33,7 +33,19 @@ def test_the_help_lists_all_commands_and_says_what_each_exit_code_means(hephaest
 
 @pytest.mark.parametrize(
     "command",
-    ["dev", "worker", "start", "resume", "cancel", "check", "graph", "topics create", "topics check", "kafka up"],
+    [
+        "dev",
+        "worker",
+        "start",
+        "resume",
+        "cancel",
+        "check",
+        "graph",
+        "docs",
+        "topics create",
+        "topics check",
+        "kafka up",
+    ],
 )
 def test_the_help_of_a_command_shows_how_it_is_typed(hephaestus: CommandLine, command: str) -> None:
     said = hephaestus(*command.split(), "--help")

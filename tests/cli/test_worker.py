@@ -50,6 +50,7 @@ def kafka(hephaestus: CommandLine, bare_kafka: tuple[str, ...]) -> tuple[str, ..
     return bare_kafka
 
 
+@pytest.mark.parity(16)
 def test_runs_are_started_resumed_refused_and_awaited(
     hephaestus: CommandLine, kafka: tuple[str, ...], tmp_path: Path
 ) -> None:

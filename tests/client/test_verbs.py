@@ -27,6 +27,7 @@ def a_start(name: str) -> StartCommand:
     return StartCommand(id=new_id(), workflow="OrderFlow", version=2, key=f"orderid::{name}", input={})
 
 
+@pytest.mark.parity(16, 20)
 async def test_a_started_run_is_a_reference_to_it(connection: Connection, responder: Responder) -> None:
     async with AsyncClient(connection) as client:
         run = await client.start(OrderFlow, "abc123", ORDER, tags=("eu",), metadata={"channel": "web"})
@@ -44,6 +45,7 @@ def test_a_command_is_in_the_partition_that_java_would_choose(connection: Connec
         assert run.partition == arrived.partition == partition_for(run.key.encode(), PARTITIONS)
 
 
+@pytest.mark.parity(16)
 async def test_a_refusal_is_an_error_with_its_reason(connection: Connection, responder: Responder) -> None:
     responder.judge = lambda _: "running already"
     async with AsyncClient(connection) as client:
@@ -52,12 +54,14 @@ async def test_a_refusal_is_an_error_with_its_reason(connection: Connection, res
     assert refused.value.reason == "already_running"
 
 
+@pytest.mark.parity(16)
 def test_the_blocking_client_raises_the_same_refusal(connection: Connection, responder: Responder) -> None:
     responder.judge = lambda _: "running already"
     with Client(connection) as client, pytest.raises(CommandRefusedError, match="running already"):
         client.start(OrderFlow, "abc123", ORDER)
 
 
+@pytest.mark.parity(16)
 async def test_an_event_and_a_cancel_reach_the_run_they_name(connection: Connection, responder: Responder) -> None:
     async with AsyncClient(connection) as client:
         resumed = await client.resume(OrderFlow, "abc123", OrderFlow.review.received, Review(stars=5), run="run-7")
@@ -147,6 +151,7 @@ async def test_a_raw_command_gets_the_raw_answer_even_when_it_is_refused(
     assert (reply.accepted, reply.reason) == (False, "already_running")
 
 
+@pytest.mark.parity(27)
 async def test_the_same_id_twice_at_once_gets_one_answer_for_both(connection: Connection, responder: Responder) -> None:
     command = a_start("abc123")
     responder.judge = lambda _: "silent" if len(responder.arrived) < 2 else None

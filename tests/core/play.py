@@ -51,6 +51,10 @@ class Play:
         assert self._state is not None
         return self._state
 
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state = state
+
     @property
     def status(self) -> str:
         """Of the run; a `str`, since checkers hold on to a literal that was asserted before."""

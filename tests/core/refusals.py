@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from hephaestus_stream import WorkflowDefinitionError
+from hephaestus_stream import StepDefinitionError, WorkflowDefinitionError
+from hephaestus_stream.core.rule import Rule
 from hephaestus_stream.errors import Problem
 
 
@@ -30,12 +31,31 @@ def problems_of(make: Callable[[], object]) -> tuple[Problem, ...]:
     return caught.value.problems
 
 
-def assert_refused(make: Callable[[], object], what: str, remedy: str, *, mark: str = "here") -> None:
+def problem_of(make: Callable[[], object], rule: Rule, *, mark: str = "here") -> Problem:
+    """The one problem by this rule, at the marked line; there may be more by others."""
+    [problem] = [problem for problem in problems_of(make) if problem.rule == rule]
+    assert_at(problem, make, mark)
+    return problem
+
+
+def assert_refused(make: Callable[[], object], rule: Rule, what: str, remedy: str, *, mark: str = "here") -> None:
     """Class creation refuses this one thing, at the marked line, and says the way out."""
     [problem] = problems_of(make)
-    assert problem.what == what
+    assert (problem.rule, problem.what) == (rule, what)
     assert remedy in problem.remedy
     assert_at(problem, make, mark)
+
+
+def step_problem_of(make: Callable[[], object], rule: Rule, *, mark: str = "here") -> Problem:
+    """What a wrong step, node or outcome is refused for, at the marked line."""
+    with pytest.raises(StepDefinitionError) as caught:
+        make()
+    problem = caught.value.problem
+    assert problem is not None
+    assert str(caught.value) == f"{problem.what} ({problem.where}): {problem.remedy}"
+    assert problem.rule == rule
+    assert_at(problem, make, mark)
+    return problem
 
 
 def assert_at(problem: Problem, make: Callable[[], object], mark: str = "here") -> None:

@@ -39,6 +39,7 @@ def admission(definition: Definition, *runs: Run, on_conflict: OnConflict = "rej
     return admit(definition, KeyRecord(runs), key="order::1", on_conflict=on_conflict)
 
 
+@pytest.mark.parity(15)
 @pytest.mark.parametrize(
     ("scope", "live", "free"),
     [
@@ -63,15 +64,18 @@ def test_a_key_is_unique_among_the_live_runs_of_its_scope(scope: Scope, live: Ru
         assert "run run-1" in answer.message
 
 
+@pytest.mark.parity(15)
 def test_a_conflict_may_be_answered_with_the_existing_run() -> None:
     assert admission(definition(), run(), on_conflict="return_existing") == Existing("run-1")
 
 
+@pytest.mark.parity(15)
 def test_a_conflict_may_end_the_existing_runs() -> None:
     live = (run("a"), run("b", version=2))
     assert admission(definition(), *live, on_conflict="terminate_existing") == Admitted(("a", "b"))
 
 
+@pytest.mark.parity(15)
 @pytest.mark.parametrize(
     ("reuse", "ended", "free"),
     [
@@ -91,6 +95,7 @@ def test_an_ended_key_starts_again_as_its_workflow_allows(reuse: Reuse, ended: E
         assert "use another id" in answer.message
 
 
+@pytest.mark.parity(15)
 def test_ending_the_existing_run_is_no_way_around_reuse() -> None:
     answer = admission(definition(reuse="never"), run(), on_conflict="terminate_existing")
     assert isinstance(answer, Refused)
@@ -115,6 +120,7 @@ def test_a_command_means_the_only_live_run() -> None:
     assert found(run("a", ended="failed"), run("b"), run("c", workflow="Other")) == run("b")
 
 
+@pytest.mark.parity(15)
 def test_a_command_among_several_live_runs_is_ambiguous_until_it_names_one() -> None:
     runs = (run("a"), run("b", version=2))
     answer = found(*runs)
@@ -161,10 +167,56 @@ def test_a_key_remembers_a_run_once_and_forgets_it_after_its_retention() -> None
     assert record.without_run("run-1") == KeyRecord(commands=1)
 
 
+@pytest.mark.parity(15)
 def test_a_key_forgets_its_oldest_ended_runs_beyond_a_bound_and_no_live_one() -> None:
-    ended = [run(str(number), ended="completed") for number in range(MAX_LIVE_RUNS + MAX_ENDED_RUNS - 1)]
+    ended = [run(str(number), ended="completed") for number in range(MAX_ENDED_RUNS + 2)]
     live = run("live")
     record = KeyRecord((live, *ended)).with_run(Play(Remembered).state, scope="workflow")
-    assert len(record.runs) == MAX_LIVE_RUNS + MAX_ENDED_RUNS
     assert record.runs[0] == live
-    assert record.runs[1] == ended[1]
+    assert record.runs[1:-1] == tuple(ended[2:])
+    assert record.live()[1].run == "run-1"
+
+
+@pytest.mark.parity(15)
+@pytest.mark.parametrize("reuse", ["after_failure", "never"])
+def test_what_a_workflow_and_a_version_came_to_is_not_forgotten_for_runs_of_others(reuse: Reuse) -> None:
+    first = (
+        run("failed", workflow="Flow", ended="failed"),
+        run("completed", workflow="Flow", ended="completed"),
+        run("old", workflow="Other", version=1, ended="cancelled"),
+    )
+    many = [run(str(number), workflow="Other", version=2, ended="completed") for number in range(2 * MAX_ENDED_RUNS)]
+    record = KeyRecord((*first, *many)).with_run(Play(Remembered).state, scope="none")
+    assert record.runs[:3] == first
+    assert sum(each.ended is not None for each in record.runs) == MAX_ENDED_RUNS
+
+    answer = admit(definition(reuse=reuse), record.without_run("run-1"), key="order::1", on_conflict="reject")
+
+    assert isinstance(answer, Refused)
+    assert (answer.reason, answer.run) == ("key_used", "completed")
+
+
+@pytest.mark.parity(15)
+def test_of_equal_endings_the_newest_is_remembered() -> None:
+    older, newer = run("older", workflow="Other", ended="failed"), run("newer", workflow="Other", ended="failed")
+    many = [run(str(number), ended="completed") for number in range(MAX_ENDED_RUNS)]
+    record = KeyRecord((older, newer, *many)).with_run(Play(Remembered).state, scope="none")
+    assert older not in record.runs
+    assert newer in record.runs
+
+
+@pytest.mark.parity(15, 27)
+@pytest.mark.parametrize("scope", ["workflow", "version", "global"])
+def test_who_is_refused_is_told_the_run_that_lives(scope: Scope) -> None:
+    answer = admission(definition(scope=scope), run("before", ended="failed"), run("winner"))
+    assert isinstance(answer, Refused)
+    assert answer.run == "winner"
+
+
+@pytest.mark.parity(15)
+def test_former_runs_out_of_the_scope_are_no_reason_against_a_start() -> None:
+    former = (run("a", workflow="Other", ended="completed"), run("b", version=2, ended="completed"))
+    assert admission(definition(scope="version", reuse="never"), *former) == Admitted()
+    assert isinstance(admission(definition(scope="workflow", reuse="never"), *former), Refused)
+    assert isinstance(admission(definition(scope="global", reuse="never"), former[0]), Refused)
+    assert admission(definition(scope="none", reuse="never"), *former) == Admitted()

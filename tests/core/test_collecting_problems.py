@@ -8,6 +8,7 @@ from hephaestus_stream import Done, Workflow, WorkflowDefinitionError
 from hephaestus_stream.core.workflow import collecting_problems
 
 
+@pytest.mark.parity(1)
 def test_problems_are_collected_over_several_classes() -> None:
     with collecting_problems() as errors:
 

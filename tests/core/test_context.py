@@ -62,16 +62,19 @@ class Given:
         return self.results[node]
 
 
+@pytest.mark.parity(7, 9)
 def test_a_result_is_read_by_its_node() -> None:
     both = context(granted("summer", 5), granted("winter", 10))
     assert both.result(Flow.winter.granted).percent == 10
     assert both.steps["summer"].payload == Rebate(percent=5)
 
 
+@pytest.mark.parity(9)
 def test_a_result_is_read_by_its_step_where_one_node_emitted_it() -> None:
     assert context(granted("winter", 10)).result(Discount.granted) == Rebate(percent=10)
 
 
+@pytest.mark.parity(9)
 def test_a_result_of_several_nodes_is_ambiguous() -> None:
     with pytest.raises(
         AmbiguousResultError, match=r"emitted by summer, winter; ask by node, as Flow.summer.gr"
@@ -80,6 +83,7 @@ def test_a_result_of_several_nodes_is_ambiguous() -> None:
     assert caught.value.nodes == ("summer", "winter")
 
 
+@pytest.mark.parity(9)
 def test_a_result_that_is_not_visible_is_missing() -> None:
     with pytest.raises(MissingResultError) as caught:
         context(granted("summer", 5)).result(Flow.winter.granted)
@@ -144,6 +148,7 @@ def seen(play: Play, node: str) -> list[str]:
     return list(visible_nodes(play.definition.graph, play.state.nodes, node))
 
 
+@pytest.mark.parity(9)
 def test_a_node_sees_its_ancestors_and_not_what_runs_beside_it() -> None:
     play = Play(Beside)
     play.emit("first")
@@ -153,6 +158,7 @@ def test_a_node_sees_its_ancestors_and_not_what_runs_beside_it() -> None:
     assert seen(play, "a2") == ["first", "a"]
 
 
+@pytest.mark.parity(9)
 def test_an_exit_sees_the_node_that_it_was_entered_from_and_what_that_saw() -> None:
     play = Play(Beside)
     play.emit("first")
@@ -163,6 +169,7 @@ def test_an_exit_sees_the_node_that_it_was_entered_from_and_what_that_saw() -> N
     assert seen(play, "tell") == ["first", "b", "undo"]
 
 
+@pytest.mark.parity(9)
 def test_a_dead_ancestor_has_no_result_to_see() -> None:
     class Branch(Workflow[None], key="order"):
         check = Check()

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hephaestus_stream import Done, Failed, Workflow
+from hephaestus_stream.core.rule import Rule
 from tests.core.flows import Check, Order, Work, by_size
-from tests.core.refusals import assert_at, assert_refused, problems_of
+from tests.core.refusals import assert_refused, problem_of
 
 
+@pytest.mark.parity(1)
 def test_branches_that_never_meet_are_refused() -> None:
     def make() -> None:
         class Flow(Workflow[Order], key="order"):
@@ -27,11 +31,10 @@ def test_branches_that_never_meet_are_refused() -> None:
                 b.done.to(other),
             )
 
-    [problem] = problems_of(make)
-    assert problem.what.startswith("work.done opens a and b, ")
-    assert_at(problem, make)
+    assert problem_of(make, Rule.NO_MEETING).what == "work.done opens a and b, which never meet"
 
 
+@pytest.mark.parity(1)
 def test_a_fan_out_to_two_endings_is_refused() -> None:
     def make() -> None:
         class Flow(Workflow[Order], key="order"):
@@ -41,9 +44,10 @@ def test_a_fan_out_to_two_endings_is_refused() -> None:
             start = work
             transitions = (work.done.to(one, other),)  # here
 
-    assert_refused(make, "work.done opens one and other, which never meet", "a step, or one Done()")
+    assert_refused(make, Rule.NO_MEETING, "work.done opens one and other, which never meet", "a step, or one Done()")
 
 
+@pytest.mark.parity(1)
 def test_branches_that_meet_in_part_before_they_meet_are_refused() -> None:
     def make() -> None:
         class Flow(Workflow[Order], key="order"):
@@ -62,10 +66,14 @@ def test_branches_that_meet_in_part_before_they_meet_are_refused() -> None:
             )
 
     assert_refused(
-        make, "work.done opens a and b, which meet in part at half before they meet at end", "lead all paths of both"
+        make,
+        Rule.PARTIAL_MEETING,
+        "work.done opens a and b, which meet in part at half before they meet at end",
+        "lead all paths of both",
     )
 
 
+@pytest.mark.parity(1)
 def test_a_branch_that_leaves_for_an_ending_that_does_not_interrupt_is_refused() -> None:
     def make() -> None:
         class Flow(Workflow[Order], key="order"):
@@ -85,7 +93,10 @@ def test_a_branch_that_leaves_for_an_ending_that_does_not_interrupt_is_refused()
             )
 
     assert_refused(
-        make, "work.done opens a and b, but away ends the run without its siblings", "away = Done(interrupts=True)"
+        make,
+        Rule.BRANCH_LEAVES,
+        "work.done opens a and b, but away ends the run without its siblings",
+        "away = Done(interrupts=True)",
     )
 
 
@@ -108,7 +119,10 @@ def test_a_fan_out_in_an_exit_is_refused() -> None:
             )
 
     assert_refused(
-        make, "undo.done is a fan-out, but from undo only interrupting endings can be reached", "lead to one node"
+        make,
+        Rule.FANOUT_IN_EXIT,
+        "undo.done is a fan-out, but from undo only interrupting endings can be reached",
+        "lead to one node",
     )
 
 
@@ -127,6 +141,7 @@ def test_a_fan_out_straight_to_an_exit_is_refused() -> None:
 
     assert_refused(
         make,
+        Rule.BRANCH_IS_EXIT,
         "work.done leads straight to gone, from which only interrupting endings can be reached",
         "lead to gone from inside a branch",
     )
@@ -145,7 +160,7 @@ def test_a_label_that_fans_out_obeys_the_same_rules() -> None:
                 a.done.to(other),
             )
 
-    assert_refused(make, "work.done[large] opens a and one, which never meet", "a step, or one Done()")
+    assert_refused(make, Rule.NO_MEETING, "work.done[large] opens a and one, which never meet", "a step, or one Done()")
 
 
 def test_branches_may_meet_at_a_done_and_leave_for_interrupting_endings() -> None:

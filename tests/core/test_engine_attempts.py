@@ -34,6 +34,7 @@ class Flow(Workflow[None], key="order", retry=RetryPolicy(max_attempts=2)):
     transitions = (fickle.done.to(work), work.done.to(end))
 
 
+@pytest.mark.parity(10)
 def test_a_failed_attempt_is_tried_again_after_its_delay() -> None:
     play = Play(Flow)
     play.fail("fickle")
@@ -46,6 +47,7 @@ def test_a_failed_attempt_is_tried_again_after_its_delay() -> None:
     assert play.effects(RunStep) == [RunStep("fickle", 2)]
 
 
+@pytest.mark.parity(10)
 def test_the_delay_grows_and_the_last_failure_fails_the_run() -> None:
     play = Play(Flow)
     play.fail("fickle")
@@ -69,6 +71,7 @@ def test_a_step_without_a_policy_obeys_the_workflows() -> None:
     assert play.status == "failed"
 
 
+@pytest.mark.parity(10)
 def test_a_permanent_failure_is_not_retried() -> None:
     play = Play(Flow)
     play.fail("fickle", permanent=True)
@@ -139,6 +142,7 @@ def test_a_new_owner_starts_running_steps_again_as_the_same_attempt() -> None:
     assert play.state.nodes["fickle"].restarts == 0
 
 
+@pytest.mark.parity(10)
 def test_a_step_that_awaits_its_retry_is_not_started_by_a_new_owner() -> None:
     play = Play(Flow)
     play.fail("fickle")
@@ -172,6 +176,7 @@ def test_time_never_runs_backwards_within_a_run() -> None:
     assert play.state.updated_at == BEGIN + timedelta(hours=1)
 
 
+@pytest.mark.parity(18)
 def test_the_sequence_has_no_gaps_and_begins_anew_with_each_run() -> None:
     for _ in range(2):
         play = Play(Flow)
@@ -230,6 +235,7 @@ def test_a_full_record_has_room_for_the_errors_of_two_hundred_nodes_and_can_be_c
     assert max(failing, len(msgspec.msgpack.encode(play.state))) < 900_000
 
 
+@pytest.mark.parity(17)
 def test_a_cancelled_run_stops_what_runs_and_says_who_wished_it() -> None:
     play = Play(Flow)
     play.cancel("customer asked")

@@ -56,6 +56,7 @@ def refusal(play: Play) -> Refused:
     return answer
 
 
+@pytest.mark.parity(13)
 def test_two_nodes_wait_at_once_and_the_right_one_is_resumed() -> None:
     play = asking()
     play.suspend("one")
@@ -69,6 +70,7 @@ def test_two_nodes_wait_at_once_and_the_right_one_is_resumed() -> None:
     assert play.state.nodes["other"].reported == Reported("answered", b'{"percent":5}')
 
 
+@pytest.mark.parity(13)
 def test_a_wait_does_not_hold_up_its_siblings() -> None:
     play = asking()
     play.suspend("one")
@@ -76,6 +78,7 @@ def test_a_wait_does_not_hold_up_its_siblings() -> None:
     assert play.active == {"one"}
 
 
+@pytest.mark.parity(7)
 def test_a_timeout_with_an_outcome_goes_on_with_it() -> None:
     play = asking()
     play.suspend("one", timeout=DAY, otherwise=Reported("gave_up", b"1"))
@@ -96,6 +99,7 @@ def test_a_timeout_without_an_outcome_is_a_failed_attempt() -> None:
     assert play.statuses["one"] == "retrying"
 
 
+@pytest.mark.parity(12)
 def test_an_event_in_time_clears_the_timer() -> None:
     play = asking()
     play.suspend("one", timeout=DAY, otherwise=Reported("gave_up"))
@@ -144,6 +148,7 @@ def test_what_a_timeout_would_say_counts_among_the_payloads_until_something_else
     assert play.state.payload_bytes == MAX_PAYLOAD_BYTES
 
 
+@pytest.mark.parity(12)
 def test_an_early_event_is_kept_and_taken_when_its_node_waits() -> None:
     play = asking()
     play.resume("one", "answered", payload=b"1", command="early")
@@ -231,6 +236,7 @@ def test_an_ending_takes_no_event() -> None:
     assert refusal(play).reason == "unknown_event"
 
 
+@pytest.mark.parity(13)
 def test_an_event_for_a_settled_node_is_refused() -> None:
     play = asking()
     play.resume("never", "answered")
@@ -241,6 +247,7 @@ def test_an_event_for_a_settled_node_is_refused() -> None:
     assert refusal(play).reason == "settled"
 
 
+@pytest.mark.parity(13)
 @pytest.mark.parametrize(("node", "event"), [("check", "passed"), ("one", "gave_up"), (None, "gave_up")])
 def test_a_steps_own_event_cannot_be_sent_from_outside(node: str | None, event: str) -> None:
     play = Play(Flow)
@@ -249,6 +256,7 @@ def test_a_steps_own_event_cannot_be_sent_from_outside(node: str | None, event: 
     assert play.active == {"check"}
 
 
+@pytest.mark.parity(12)
 def test_a_payload_that_its_model_refuses_is_refused() -> None:
     play = Play(Flow)
     play.resume("one", "answered", problem="percent: field required")
@@ -289,6 +297,7 @@ def test_an_event_of_no_node_is_unknown() -> None:
     assert refusal(play).message.endswith("did you mean 'answered'?")
 
 
+@pytest.mark.parity(18)
 def test_the_history_tells_a_bounded_number_of_refusals() -> None:
     play = Play(Flow)
     for _ in range(MAX_REFUSALS + 5):

@@ -37,6 +37,7 @@ def test_a_start_is_accepted_and_starts_the_first_node() -> None:
     assert play.status == "running"
 
 
+@pytest.mark.parity(3)
 def test_a_fan_out_starts_all_its_branches_at_once() -> None:
     play = Play(Diamond)
     play.emit("first")
@@ -44,6 +45,7 @@ def test_a_fan_out_starts_all_its_branches_at_once() -> None:
     assert play.active == {"a", "b"}
 
 
+@pytest.mark.parity(3)
 def test_a_fan_in_waits_for_all_branches_and_starts_once() -> None:
     play = Play(Diamond)
     play.emit("first")
@@ -58,6 +60,7 @@ def test_a_fan_in_waits_for_all_branches_and_starts_once() -> None:
     assert play.effects(PublishCompletion) == [PublishCompletion(play.state.sequence)]
 
 
+@pytest.mark.parity(14)
 def test_an_interrupting_ending_stops_what_runs_beside_it() -> None:
     play = Play(Diamond)
     play.emit("first")
@@ -70,6 +73,7 @@ def test_an_interrupting_ending_stops_what_runs_beside_it() -> None:
     assert play.told()[-2:] == [("interrupted", "b"), ("failed", "declined")]
 
 
+@pytest.mark.parity(7)
 def test_a_result_is_published_with_the_sequence_of_its_history_event() -> None:
     play = Play(Diamond)
     play.emit("first", payload=b'{"a":1}')
@@ -94,6 +98,7 @@ class Merge(Workflow[None], key="order"):
     )
 
 
+@pytest.mark.parity(3, 4)
 def test_a_merge_after_a_branch_starts_once() -> None:
     play = Play(Merge)
     play.emit("check", "failed")
@@ -123,6 +128,7 @@ class Nested(Workflow[None], key="order"):
     )
 
 
+@pytest.mark.parity(3)
 @pytest.mark.parametrize("last", ["a1", "a2", "b"])
 def test_nested_fan_outs_meet_at_one_node_that_waits_for_every_branch(last: str) -> None:
     play = Play(Nested)
@@ -192,6 +198,7 @@ def test_an_exit_is_dead_only_when_its_last_edge_is() -> None:
     assert play.statuses["gone"] == "dead"
 
 
+@pytest.mark.parity(14)
 def test_a_done_that_interrupts_completes_the_run_and_stops_its_siblings() -> None:
     play = Play(Leaving)
     play.emit("first")
@@ -239,6 +246,7 @@ class Routed(Workflow[None], key="order"):
     )
 
 
+@pytest.mark.parity(5)
 def test_a_route_is_asked_and_its_label_decides() -> None:
     play = Play(Routed)
     play.emit("work")
@@ -251,6 +259,7 @@ def test_a_route_is_asked_and_its_label_decides() -> None:
     assert (told.node, told.event, told.details) == ("work", "done", {"label": "large"})
 
 
+@pytest.mark.parity(5)
 def test_a_label_that_the_table_lacks_fails_the_node_and_the_run() -> None:
     play = Play(Routed)
     play.emit("work")
@@ -261,6 +270,7 @@ def test_a_label_that_the_table_lacks_fails_the_node_and_the_run() -> None:
     assert "declared are large, small" in play.state.error.message
 
 
+@pytest.mark.parity(5)
 def test_a_routing_function_that_raises_fails_its_node() -> None:
     play = Play(Routed)
     play.emit("work")

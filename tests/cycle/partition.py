@@ -54,6 +54,12 @@ class Partition:
         )
         self._offsets = itertools.count()
 
+    def under(self, *workflows: type[Workflow[Any]]) -> Partition:
+        """The same partition under another worker, which has these workflows."""
+        heir = Partition(workflows)
+        heir.store, heir.now, heir.outputs, heir._offsets = self.store, self.now, self.outputs, self._offsets
+        return heir
+
     async def cycle(self, *sources: Source, fold: bool = True) -> Batch:
         """Runs one cycle and commits it, as a shard does."""
         batch = await run_cycle(self.shard, self.store, self.runner, sources, now=self.now, fold=fold)

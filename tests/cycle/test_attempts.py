@@ -11,7 +11,18 @@ from typing import Protocol, cast
 import pytest
 from pydantic import BaseModel, field_validator
 
-from hephaestus_stream import Context, Done, Event, Instance, Outcome, PermanentError, RetryPolicy, Step, Workflow
+from hephaestus_stream import (
+    Context,
+    Done,
+    Event,
+    Instance,
+    Outcome,
+    PermanentError,
+    RetryPolicy,
+    Step,
+    Suspend,
+    Workflow,
+)
 from hephaestus_stream.wire.request import start_command
 from tests.cycle.flows import Order
 from tests.cycle.partition import Partition
@@ -121,9 +132,11 @@ BAD_ENDINGS: list[tuple[Ending, str]] = [
     (lambda step: step.choosy(Choosy.model_construct(name="x").model_dump()), "BadOutcome"),
     (lambda step: step.done(metadata={"when": object()}), "BadOutcome"),
     (lambda step: step.done(metadata={"text": "\ud800"}), "BadOutcome"),
+    (lambda _: Suspend(), "BadOutcome"),  # nobody could end that
 ]
 
 
+@pytest.mark.parity(7)
 @pytest.mark.parametrize("blocking", [False, True], ids=["awaited", "in a thread"])
 @pytest.mark.parametrize(
     ("ending", "error"), BAD_ENDINGS, ids=[f"{n}-{name}" for n, (_, name) in enumerate(BAD_ENDINGS)]
@@ -181,6 +194,7 @@ async def test_a_step_changes_the_metadata_of_its_run_for_nobody_else() -> None:
     assert Shared.definition.metadata == {"teams": ["ours"]}
 
 
+@pytest.mark.parity(15)
 async def test_a_key_of_a_step_is_unlike_that_of_any_other_key_under_the_same_command_id() -> None:
     said: list[str] = []
 

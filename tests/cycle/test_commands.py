@@ -28,6 +28,7 @@ async def test_a_start_is_applied_and_names_its_run() -> None:
     assert partition.state("chain::a", command.id).status == "completed"
 
 
+@pytest.mark.parity(12)
 async def test_an_event_lets_its_run_go_on() -> None:
     partition = Partition()
     start = start_command(Review, "a", Order())
@@ -76,6 +77,7 @@ async def test_commands_of_one_key_in_one_cycle_are_applied_one_after_the_other(
     ]
 
 
+@pytest.mark.parity(27)
 async def test_the_same_command_gets_the_same_answer_and_has_no_further_effect() -> None:
     partition = Partition()
     start = start_command(Review, "a", Order())
@@ -104,6 +106,7 @@ async def test_a_refused_command_is_refused_again_even_where_it_would_be_accepte
     assert again == refused.model_copy(update={"duplicate": True})
 
 
+@pytest.mark.parity(27)
 async def test_a_start_whose_id_names_a_kept_run_counts_as_told_even_after_its_answer_is_forgotten() -> None:
     partition = Partition()
     start = start_command(Review, "a", Order())
@@ -152,6 +155,7 @@ async def test_the_oldest_answers_leave_even_when_all_commands_come_in_two_cycle
     assert MAX_ANSWERS <= partition.tables().count("c") <= MAX_ANSWERS + 100
 
 
+@pytest.mark.parity(15, 16, 27)
 @pytest.mark.parametrize(
     ("policy", "effect"),
     [("reject", "already_running"), ("return_existing", "existing"), ("terminate_existing", "applied")],
@@ -167,20 +171,6 @@ async def test_a_second_start_of_a_live_key_follows_its_policy(policy: OnConflic
     assert reply.run == (second.id if policy == "terminate_existing" else first.id)
     replaced = policy == "terminate_existing"
     assert partition.state("review::a", first.id).status == ("cancelled" if replaced else "waiting")
-
-
-async def test_a_run_of_a_version_that_this_worker_lacks_is_not_replaced() -> None:
-    old, new = review_of(1, "workflow"), review_of(2, "workflow")
-    both = Partition((old, new))
-    first = start_command(old, "a", Order())
-    await both.send(first)
-    partition = Partition((new,))
-    partition.store = both.store
-
-    [refused] = await partition.send(start_command(new, "a", Order(), on_conflict="terminate_existing"))
-
-    assert refused.reason == "unknown_version"
-    assert both.state("review::a", first.id).status == "waiting"
 
 
 async def test_a_replaced_run_leaves_nothing_but_its_record_and_its_history() -> None:
@@ -204,6 +194,7 @@ def review_of(version: int, scope: Scope) -> type[Workflow[Order]]:
     return Versioned
 
 
+@pytest.mark.parity(15)
 @pytest.mark.parametrize(
     ("scope", "same_version", "other_version", "other_workflow"),
     [
@@ -227,6 +218,7 @@ async def test_a_key_is_unique_within_its_scope(
     assert found == [same_version, other_version, other_workflow]
 
 
+@pytest.mark.parity(15)
 @pytest.mark.parametrize(
     ("reuse", "after_completion", "after_failure"),
     [("always", "applied", "applied"), ("after_failure", "key_used", "applied"), ("never", "key_used", "key_used")],
@@ -278,6 +270,7 @@ def event(**fields: object) -> bytes:
     return raw(**{"type": "resume", "event": "received", "input": ..., "payload": {"stars": 5}} | fields)
 
 
+@pytest.mark.parity(12)
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -299,7 +292,7 @@ def event(**fields: object) -> bytes:
         (event(event="done"), "not_external"),
         (event(payload={"stars": "many"}), "invalid_payload"),
         (event(payload=...), "invalid_payload"),
-        (raw(schema=2), "unsupported_schema"),
+        (raw(schema=3), "unsupported_schema"),
         (raw(inptu={}), "undecodable"),
     ],
 )
@@ -407,6 +400,7 @@ async def test_a_dead_letter_of_any_size_fits_into_one_record(part: str) -> None
     assert "bytes the first" in letter.message
 
 
+@pytest.mark.parity(15)
 async def test_a_misrouted_command_is_sent_on_once_with_everything_it_had() -> None:
     partition = Partition(number=0, partitions=12)
     headers = (("traceparent", b"00-x"), ("reply_partition", b"3"))
@@ -433,6 +427,7 @@ async def test_a_misrouted_command_is_not_sent_on_a_second_time() -> None:
     assert letter.reason == "misrouted"
 
 
+@pytest.mark.parity(15)
 async def test_a_forwarded_command_is_applied_where_it_belongs() -> None:
     wrong = Partition(number=0, partitions=12)
     batch = await wrong.cycle(wrong.record(start_command(Chain, "a", Order())))

@@ -44,6 +44,7 @@ async def test_a_chain_of_quick_steps_is_one_batch() -> None:
     assert sorted(key[:1] for key, value in batch.changes.items() if value is not None) == [b"c", b"h", b"i", b"k"]
 
 
+@pytest.mark.parity(6)
 async def test_a_step_in_a_thread_tells_its_outcome_to_a_later_batch() -> None:
     partition = Partition()
     command = start_command(Threaded, "a", Order())
@@ -58,6 +59,7 @@ async def test_a_step_in_a_thread_tells_its_outcome_to_a_later_batch() -> None:
     assert partition.state("threaded::a", command.id).status == "completed"
 
 
+@pytest.mark.parity(18)
 async def test_the_history_has_no_gap_in_the_topic_nor_in_the_table() -> None:
     partition = Partition()
     command = start_command(Retried, "a", Order())
@@ -88,6 +90,7 @@ async def test_a_retry_and_a_wait_leave_no_timer_behind() -> None:
     assert partition.tables() == "chhhikxx"
 
 
+@pytest.mark.parity(11)
 async def test_a_timer_fires_at_its_time_and_not_before() -> None:
     partition = Partition()
     command = start_command(Review, "a", Order())
@@ -111,6 +114,7 @@ async def test_an_event_clears_the_timer_of_its_wait_also_within_one_cycle() -> 
     assert "t" not in partition.tables()
 
 
+@pytest.mark.parity(12)
 async def test_an_event_and_its_timeout_in_one_cycle_count_in_the_order_of_their_coming() -> None:
     partition = Partition()
     command = start_command(Review, "a", Order())
@@ -230,6 +234,7 @@ async def test_what_derives_from_the_tables_is_never_in_the_changelog() -> None:
     await partition.runner.close()
 
 
+@pytest.mark.parity(22)
 async def test_the_changelog_of_every_cycle_rebuilds_the_same_tables() -> None:
     partition, rebuilt = Partition(), MemoryStore()
     commands: list[Command] = [
@@ -332,6 +337,7 @@ async def test_the_outcome_of_an_attempt_that_is_over_changes_nothing() -> None:
     assert (partition.state("threaded::a", command.id), partition.told(command.id)) == (state, told)
 
 
+@pytest.mark.parity(17)
 async def test_a_cancelled_run_stops_its_step_and_takes_no_outcome() -> None:
     partition = Partition()
     command = start_command(Threaded, "a", Order())
@@ -348,6 +354,7 @@ async def test_a_cancelled_run_stops_its_step_and_takes_no_outcome() -> None:
         await future
 
 
+@pytest.mark.parity(17)
 async def test_a_step_is_not_started_for_a_run_that_was_cancelled_in_the_same_cycle() -> None:
     executed: list[str] = []
 

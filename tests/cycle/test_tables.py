@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
+import pytest
+
 from hephaestus_stream.cycle.record import AnswerRecord, TimerRecord
 from hephaestus_stream.cycle.tables import Tables
 from hephaestus_stream.wire.request import start_command
@@ -68,3 +71,44 @@ async def test_the_history_of_one_cycle_is_split_before_a_record_grows_too_large
 
     assert len(records) == 4
     assert all(len(value or b"") <= 201_000 for value in records)
+
+
+@pytest.mark.parametrize("kept", [timedelta(days=9), None], ids=["ended again, later", "live again"])
+async def test_what_is_kept_for_longer_than_was_once_said_does_not_leave_when_that_is_over(
+    kept: timedelta | None,
+) -> None:
+    partition = Partition()
+    command = start_command(Chain, "a", Order())
+    await partition.send(command)
+    state = partition.state(command.key, command.id)
+    assert state.finished_at is not None
+    later = None if kept is None else state.finished_at + kept
+    tables = Tables(partition.store, command_retention=COMMAND_RETENTION)
+    tables.put_state(msgspec.structs.replace(state, finished_at=later), retention=timedelta(0))
+    partition.store.write(tables.changes())
+    assert partition.tables().count("x") == (2 if kept is None else 3)  # of the answer, too
+
+    tables = Tables(partition.store, command_retention=COMMAND_RETENTION)
+    looked_at = tables.expire(BEGIN + timedelta(days=3), limit=10)
+    partition.store.write(tables.changes())
+
+    assert looked_at == 2
+    assert partition.state(command.key, command.id).finished_at == later
+    assert partition.kept_history(command.id) != []
+    assert partition.tables().count("x") == (0 if kept is None else 1)
+
+
+async def test_an_answer_that_was_given_again_is_kept_from_then_on() -> None:
+    partition = Partition()
+    command = start_command(Chain, "a", Order())
+    await partition.send(command)
+    tables = Tables(partition.store, command_retention=COMMAND_RETENTION)
+    again = AnswerRecord("applied", None, None, command.id, 1, BEGIN + COMMAND_RETENTION / 2)
+    tables.put_answer(command.key, command.id, again, number=1)
+    partition.store.write(tables.changes())
+
+    tables = Tables(partition.store, command_retention=COMMAND_RETENTION)
+    tables.expire(BEGIN + COMMAND_RETENTION * 1.2, limit=10)
+    partition.store.write(tables.changes())
+
+    assert Tables(partition.store, command_retention=COMMAND_RETENTION).answer(command.key, command.id) == again

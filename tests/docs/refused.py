@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from hephaestus_stream import WorkflowDefinitionError
-from hephaestus_stream.errors import StepDefinitionError
+from collections.abc import Mapping
+
+from hephaestus_stream import StepDefinitionError, WorkflowDefinitionError
+from hephaestus_stream.core.rule import Rule
+from hephaestus_stream.errors import Problem, UnknownEventError
 
 BEGINNING = """
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from pydantic import BaseModel
 from hephaestus_stream import *
@@ -34,107 +37,171 @@ class First(Workflow[Order], key="order"):
 """
 
 _GOOD = "work, end = Work(), Done(); start = work; transitions = (work.done.to(end),)"
+_PLAIN = "work, end = Work(), Done(); start = work; "
 _FANOUT = "work, a, b, join, end = Work(), Check(), Work(), Work(), Done(); start = work; "
 
-HEADS = (
-    "Workflow[Order]",
-    "Workflow[Order], key='a::b'",
-    "Workflow[Order], key='order', name='Order Flow'",
-    "Workflow[Order], key='order', version=0",
-    "Workflow[Order], key='order', scope='galaxy'",
-    "Workflow[Order], key='order', reuse='sometimes'",
-    "Workflow[Order], key='order', retention=timedelta(0)",
-    "Workflow[Order], key='order', tags='sales'",
-    "Workflow[Order], key='order', retry=5",
-    "Workflow[Order], key='order', metadata={'since': timedelta(1)}",
-    "Workflow, key='order'",
-    "Workflow[Unreadable], key='order'",
-    "First, key='order'",
-)
-"""Wrong class statements over a good body."""
 
-BODIES = (
-    f"definition = 'how we ship'; {_GOOD}",
-    "work = definition = Work(); end = Done(); start = work; transitions = (work.done.to(end),)",
-    "_work, end = Work(), Done(); start = _work; transitions = (_work.done.to(end),)",
-    "work, end = Work(), Done(); transitions = (work.done.to(end),)",
-    "work, end = Work(), Done(); start = 'work'; transitions = (work.done.to(end),)",
-    "start = Work(); end = Done(); transitions = (start.done.to(end),)",
-    "work = again = Work(); end = Done(); start = work; transitions = (work.done.to(end),)",
-    "work, end = First.task, Done(); start = work; transitions = (work.done.to(end),)",
-    "work, end = Work(), Done(); start = work",
-    "work, end = Work(), Done(); start = work; transitions = work.done.to(end)",
-    f"{_GOOD}; transitions = (*transitions, 5)",
-    "work, end = Check(), Done(); start = work; transitions = (work.passed.to(end), work.failed.to(Work))",
-    "work, end = Check(), Done(); start = work; transitions = (work.passed.to(end), work.failed.to(elsewhere))",
-    "work, end = Work(), Done(); start = work; transitions = (work.done.to(end), work.done.to(end))",
-    "check, end = Check(), Done(); start = check; transitions = (check.passed.to(end),)",
-    "work, end = Work(), Done(); start = work; transitions = (work.done.to(end, end),)",
-    "check, end = Check(), Done(); start = check; transitions = (check.passed.to(end), check.failed.to())",
-    "bill, end = Bill(), Done(); start = bill; transitions = (bill.done.to(end),)",
-    "work, end = Work(), Done(); start = work; transitions = (work.done.route(by_nothing).to({'large': end}),)",
-    "work, end = Work(), Done(); start = work; transitions = (work.done.route(by_size).to({'large': end}),)",
-    (
-        "work, end = Work(), Done(); start = work; "
-        "transitions = (work.done.route(by_size).to({'large': end, 'small': end, 'huge': end}),)"
-    ),
-    "a, b, end = Work(), Check(), Done(); start = a; transitions = (a.done.to(b), b.passed.to(end), b.failed.to(a))",
-    "work, ship, end = Work(), Work(), Done(); start = work; transitions = (work.done.to(end), ship.done.to(end))",
-    (
-        "check, silent, end = Check(), Silent(), Done(); start = check; "
-        "transitions = (check.passed.to(end), check.failed.to(silent))"
-    ),
-    "work, bare = Work(), Node(); start = work; transitions = (work.done.to(bare),)",
-    (
-        "check, undo, a, b, end, gone = Check(), Work(), Work(), Work(), Done(), Failed('gone'); start = check; "
-        "transitions = (check.passed.to(end), check.failed.to(undo), undo.done.to(a, b), "
-        "a.done.to(gone), b.done.to(gone))"
-    ),
-    (
-        "work, a, end, gone = Work(), Work(), Done(), Failed('gone'); start = work; "
-        "transitions = (work.done.to(a, gone), a.done.to(end))"
-    ),
-    (
-        f"{_FANOUT}transitions = (work.done.to(a, b), a.passed.to(join), a.failed.to(end), b.done.to(join), "
-        "join.done.to(end))"
-    ),
-    (
-        f"{_FANOUT}away = Done(); transitions = (work.done.to(a, b), a.passed.to(join), a.failed.to(away), "
-        "b.done.to(join), join.done.to(end))"
-    ),
-    "work, one, other = Work(), Done(), Done(); start = work; transitions = (work.done.to(one, other),)",
-)
-"""Wrong bodies under a good class statement."""
-
-STEPS = (
-    "Grant()",
-    "Work(Rebate())",
-    "class Odd(Step[object]):\n    one = Event()\n    two = one",
-    "class Odd(Step[object]):\n    retry = Event()",
-    "class Odd(Step[object]):\n    retry = 5",
-    "class Odd(Step[object]):\n    timeout = 20",
-    "class Odd(Step[object]):\n    runner = 'process'",
-    "class Odd(Step[object]):\n    runner = 'thread'\n    async def execute(self, instance, config, context): ...",
-    "class Odd(Step[object]):\n    runner = 'asyncio'\n    def execute(self, instance, config, context): ...",
-    "RetryPolicy(max_attempts=0)",
-    "RetryPolicy(non_retryable=('ValueError',))",
-    "Wait(datetime(2026, 12, 24))",
-    "Suspend(timeout=timedelta(1), until=datetime(2026, 12, 24))",
-    "Suspend(until=datetime(2026, 12, 24))",
-    "Suspend(otherwise=elsewhere.done())",
-)
-"""Wrong steps, nodes and outcomes."""
+def _head(head: str) -> str:
+    """A wrong class statement over a good body."""
+    return f"class OrderFlow({head}):\n    {_GOOD}"
 
 
-def refused_workflows() -> list[tuple[str, str]]:
-    """What is wrong with each workflow, and the way out; of several problems the one that it was written for."""
-    heads = [_problems_of(f"class OrderFlow({head}):\n    {_GOOD}")[0] for head in HEADS]
-    return heads + [_problems_of(f"class OrderFlow(Workflow[Order], key='order'):\n    {body}")[0] for body in BODIES]
+def _body(body: str) -> str:
+    """A wrong body under a good class statement."""
+    return f"class OrderFlow(Workflow[Order], key='order'):\n    {body}"
 
 
-def refused_steps() -> list[str]:
-    """What is said against each wrong step."""
-    return [_message_of(step) for step in STEPS]
+def _step(attribute: str, execute: str = "") -> str:
+    """A wrong step class."""
+    return f"class Odd(Step[object]):\n    {attribute}\n    {execute}"
+
+
+MISTAKES: Mapping[Rule, tuple[str, ...]] = {
+    Rule.MISSING_KEY: (_head("Workflow[Order]"),),
+    Rule.BAD_KEY: (_head("Workflow[Order], key='a::b'"),),
+    Rule.BAD_NAME: (_head("Workflow[Order], key='order', name='Order Flow'"),),
+    Rule.BAD_VERSION: (_head("Workflow[Order], key='order', version=0"),),
+    Rule.BAD_CURRENT: (_head("Workflow[Order], key='order', current='no'"),),
+    Rule.BAD_SCOPE: (
+        _head("Workflow[Order], key='order', scope='galaxy'"),
+        _head("Workflow[Order], key='order', scope='globl'"),
+    ),
+    Rule.BAD_REUSE: (_head("Workflow[Order], key='order', reuse='sometimes'"),),
+    Rule.BAD_RETENTION: (_head("Workflow[Order], key='order', retention=timedelta(0)"),),
+    Rule.BAD_TAGS: (_head("Workflow[Order], key='order', tags='sales'"),),
+    Rule.BAD_RETRY: (_head("Workflow[Order], key='order', retry=5"),),
+    Rule.BAD_METADATA: (_head("Workflow[Order], key='order', metadata={'since': timedelta(1)}"),),
+    Rule.MISSING_INPUT: (_head("Workflow, key='order'"),),
+    Rule.UNREADABLE_INPUT: (_head("Workflow[Unreadable], key='order'"),),
+    Rule.INHERITED_WORKFLOW: (_head("First, key='order'"),),
+    Rule.RESERVED_NAME: (
+        _body(f"definition = 'how we ship'; {_GOOD}"),
+        _body("work = definition = Work(); end = Done(); start = work; transitions = (work.done.to(end),)"),
+    ),
+    Rule.BAD_NODE_NAME: (_body("_work, end = Work(), Done(); start = _work; transitions = (_work.done.to(end),)"),),
+    Rule.SAME_NODE: (_body("work = again = Work(); end = Done(); start = work; transitions = (work.done.to(end),)"),),
+    Rule.SHARED_NODE: (_body("work, end = First.task, Done(); start = work; transitions = (work.done.to(end),)"),),
+    Rule.BARE_NODE: (_body("work, bare = Work(), Node(); start = work; transitions = (work.done.to(bare),)"),),
+    Rule.OTHER_INPUT: (_body("bill, end = Bill(), Done(); start = bill; transitions = (bill.done.to(end),)"),),
+    Rule.UNREADABLE_PAYLOAD: (
+        _body("wait, end = WaitForEvent(Unreadable), Done(); start = wait; transitions = (wait.received.to(end),)"),
+    ),
+    Rule.MISSING_START: (_body("work, end = Work(), Done(); transitions = (work.done.to(end),)"),),
+    Rule.BAD_START: (_body("work, end = Work(), Done(); start = 'work'; transitions = (work.done.to(end),)"),),
+    Rule.UNNAMED_START: (_body("start = Work(); end = Done(); transitions = (start.done.to(end),)"),),
+    Rule.MISSING_TRANSITIONS: (_body("work, end = Work(), Done(); start = work"),),
+    Rule.BAD_TRANSITIONS: (_body("work, end = Work(), Done(); start = work; transitions = work.done.to(end)"),),
+    Rule.UNFINISHED_ROW: (
+        _body("work, end = Check(), Done(); start = work; transitions = (work.passed.to(end), work.failed)"),
+    ),
+    Rule.BAD_TARGET: (
+        _body("work, end = Check(), Done(); start = work; transitions = (work.passed.to(end), work.failed.to(Work))"),
+    ),
+    Rule.FOREIGN_NODE: (
+        _body(
+            "work, end = Check(), Done(); start = work; "
+            "transitions = (work.passed.to(end), work.failed.to(elsewhere), First.task.done.to(end))"
+        ),
+    ),
+    Rule.UNKNOWN_EVENT: (
+        _body("check, end = Check(), Done(); start = check; transitions = (check.pased.to(end),)"),
+        _body("work, end = Work(), Done(); start = work; transitions = (work.paid.to(end),)"),
+    ),
+    Rule.UNWIRED_EVENT: (_body("check, end = Check(), Done(); start = check; transitions = (check.passed.to(end),)"),),
+    Rule.REWIRED_EVENT: (
+        _body("work, end = Work(), Done(); start = work; transitions = (work.done.to(end), work.done.to(end))"),
+    ),
+    Rule.MISSING_TARGET: (
+        _body(
+            "check, end = Check(), Done(); start = check; transitions = (check.passed.to(end), check.failed.to())",
+        ),
+    ),
+    Rule.REPEATED_TARGET: (_body("work, end = Work(), Done(); start = work; transitions = (work.done.to(end, end),)"),),
+    Rule.UNLABELLED_ROUTE: (
+        _body(f"{_PLAIN}transitions = (work.done.route(by_nothing).to({{'large': end}}),)"),
+        _body(f"{_PLAIN}transitions = (work.done.route(lambda context: 'large').to({{'large': end}}),)"),
+    ),
+    Rule.MISSING_LABEL: (_body(f"{_PLAIN}transitions = (work.done.route(by_size).to({{'large': end}}),)"),),
+    Rule.UNKNOWN_LABEL: (
+        _body(
+            f"{_PLAIN}transitions = (work.done.route(by_size).to({{'large': end, 'small': end, 'huge': end}}),)",
+        ),
+    ),
+    Rule.CYCLE: (
+        _body(
+            "a, b, end = Work(), Check(), Done(); start = a; "
+            "transitions = (a.done.to(b), b.passed.to(end), b.failed.to(a))"
+        ),
+    ),
+    Rule.UNREACHABLE_NODE: (
+        _body(
+            "work, ship, end = Work(), Work(), Done(); start = work; "
+            "transitions = (work.done.to(end), ship.done.to(end))"
+        ),
+    ),
+    Rule.DEAD_END: (
+        _body(
+            "check, silent, end = Check(), Silent(), Done(); start = check; "
+            "transitions = (check.passed.to(end), check.failed.to(silent))"
+        ),
+    ),
+    Rule.FANOUT_IN_EXIT: (
+        _body(
+            "check, undo, a, b, end, gone = Check(), Work(), Work(), Work(), Done(), Failed('gone'); start = check; "
+            "transitions = (check.passed.to(end), check.failed.to(undo), undo.done.to(a, b), "
+            "a.done.to(gone), b.done.to(gone))"
+        ),
+    ),
+    Rule.BRANCH_IS_EXIT: (
+        _body(
+            "work, a, end, gone = Work(), Work(), Done(), Failed('gone'); start = work; "
+            "transitions = (work.done.to(a, gone), a.done.to(end))"
+        ),
+    ),
+    Rule.PARTIAL_MEETING: (
+        _body(
+            f"{_FANOUT}transitions = (work.done.to(a, b), a.passed.to(join), a.failed.to(end), b.done.to(join), "
+            "join.done.to(end))"
+        ),
+    ),
+    Rule.BRANCH_LEAVES: (
+        _body(
+            f"{_FANOUT}away = Done(); transitions = (work.done.to(a, b), a.passed.to(join), a.failed.to(away), "
+            "b.done.to(join), join.done.to(end))"
+        ),
+    ),
+    Rule.NO_MEETING: (
+        _body("work, one, other = Work(), Done(), Done(); start = work; transitions = (work.done.to(one, other),)"),
+    ),
+    Rule.BAD_CONFIGURATION: ("Grant()", "Work(Rebate())"),
+    Rule.SHARED_EVENT: (_step("one = Event()", "two = one"),),
+    Rule.RESERVED_EVENT: (_step("retry = Event()"),),
+    Rule.BAD_STEP_RETRY: (_step("retry = 5"),),
+    Rule.BAD_TIMEOUT: (_step("timeout = 20"),),
+    Rule.BAD_RUNNER: (
+        _step("runner = 'fibre'"),
+        _step("runner = 'thread'", "async def execute(self, instance, config, context): ..."),
+        _step("runner = 'asyncio'", "def execute(self, instance, config, context): ..."),
+    ),
+    Rule.BAD_RETRY_POLICY: ("RetryPolicy(max_attempts=0, jitter=2)", "RetryPolicy(non_retryable=('ValueError',))"),
+    Rule.BAD_WAIT: ("Wait(datetime(2026, 12, 24))",),
+    Rule.BAD_SUSPEND: (
+        "Suspend(timeout=20)",
+        "Suspend(timeout=timedelta(1), until=datetime.now(UTC))",
+        "Suspend(until=datetime(2026, 12, 24))",
+        "Suspend(otherwise='expired')",
+        "Suspend(otherwise=elsewhere.done())",
+    ),
+}
+"""For each rule what breaks it."""
+
+OF_THE_COMMAND = frozenset({Rule.FAILED_IMPORT, Rule.DUPLICATE_WORKFLOW})
+"""What only `hephaestus check` can tell, since it looks at a whole module: the tests of the command make it."""
+
+
+def refusals(rule: Rule) -> list[str]:
+    """What is said against each mistake of a rule; a mistake may break other rules as well."""
+    return [str(problem) for source in MISTAKES[rule] for problem in problems_of(source) if problem.rule == rule]
 
 
 def refused_together() -> str:
@@ -150,19 +217,16 @@ def refused_together() -> str:
     raise AssertionError("nothing is refused")
 
 
-def _problems_of(source: str) -> list[tuple[str, str]]:
+def problems_of(source: str) -> tuple[Problem, ...]:
+    """All that is said against a mistake."""
     try:
         _run(source)
+    except UnknownEventError as error:
+        return (error.problem,)
     except WorkflowDefinitionError as error:
-        return [(problem.what, problem.remedy) for problem in error.problems]
-    raise AssertionError(f"nothing is refused of {source}")
-
-
-def _message_of(source: str) -> str:
-    try:
-        _run(source)
+        return error.problems
     except StepDefinitionError as error:
-        return str(error)
+        return () if error.problem is None else (error.problem,)
     raise AssertionError(f"nothing is refused of {source}")
 
 

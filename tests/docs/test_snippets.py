@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import zip_longest
 from types import ModuleType
 from typing import Any, cast
@@ -13,6 +14,7 @@ import pytest
 from hephaestus_stream import Workflow
 from hephaestus_stream.core import limits
 from hephaestus_stream.drawing import plain
+from hephaestus_stream.testing import Simulator
 from tests.docs.pages import ROOT, blocks, page, rows, run, section
 
 PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
@@ -23,8 +25,9 @@ async def run_tests_of(module: ModuleType) -> list[str]:
     """Runs what pytest would find in a page; returns the names."""
     tests = [name for name in vars(module) if name.startswith("test_")]
     for name in tests:
-        test = cast("Callable[[], object]", getattr(module, name))
-        result = test()
+        test = cast("Callable[..., object]", getattr(module, name))
+        fixtures = {each: Simulator() for each in inspect.signature(test).parameters if each == "simulator"}
+        result = test(**fixtures)
         if inspect.isawaitable(result):
             await result
     return tests
@@ -43,6 +46,18 @@ async def test_the_workflow_of_the_readme_passes_the_test_of_the_readme() -> Non
 
 async def test_the_page_about_workflows_shows_how_they_are_tested() -> None:
     assert len(await run_tests_of(run(page("docs/workflows.md"), name="docs/workflows.md"))) == 3
+
+
+async def test_the_page_about_testing_tests_a_subscription_of_thirty_days() -> None:
+    module = run(page("docs/testing.md"), name="docs/testing.md")
+    assert len(await run_tests_of(module)) == 6
+    simulator = Simulator()
+    simulator.stub(module.SubscriptionFlow.fee, module.PAID)
+    shown = await simulator.skip(
+        await simulator.start(module.SubscriptionFlow, "ada", module.READER), timedelta(days=30)
+    )
+    [drawing] = [block.text for block in blocks(page("docs/testing.md"), "text")]
+    assert drawing == f"{shown}\n"
 
 
 def drawn(workflow: type[Workflow[Any]]) -> list[str]:
@@ -67,6 +82,7 @@ def test_the_limits_in_the_page_are_the_limits_in_the_code() -> None:
         bounds["refused events that a run's history tells"],
         bounds["workers lost during one attempt"],
         bounds["live runs of one key"],
+        bounds["ended runs that a key remembers"],
     ]
     known = [
         f"{limits.MAX_PAYLOAD_BYTES:,} bytes of JSON",
@@ -74,6 +90,7 @@ def test_the_limits_in_the_page_are_the_limits_in_the_code() -> None:
         f"{limits.MAX_REFUSALS}",
         f"{limits.MAX_RESTARTS}",
         f"{limits.MAX_LIVE_RUNS:,}",
+        f"{limits.MAX_ENDED_RUNS}",
     ]
     assert said == known
 

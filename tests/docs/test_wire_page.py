@@ -17,7 +17,7 @@ from hephaestus_stream.core.decision import HistoryType
 from hephaestus_stream.errors import CommandRefusedError
 from hephaestus_stream.runtime.topics import topic_specs
 from hephaestus_stream.testing import SimulatedRun, Simulator
-from hephaestus_stream.wire.command import CancelCommand, ResumeCommand, StartCommand, decode_command
+from hephaestus_stream.wire.command import CancelCommand, MigrateCommand, ResumeCommand, StartCommand, decode_command
 from hephaestus_stream.wire.dead_letter import DeadLetter
 from hephaestus_stream.wire.output import CompletionRecord, HistoryRecord, Reply, StepResultRecord
 from tests.docs.pages import Block, blocks, page, rows, section
@@ -30,7 +30,12 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     "completions": CompletionRecord,
     "replies": Reply,
 }
-COMMANDS: dict[str, type[BaseModel]] = {"start": StartCommand, "resume": ResumeCommand, "cancel": CancelCommand}
+COMMANDS: dict[str, type[BaseModel]] = {
+    "start": StartCommand,
+    "resume": ResumeCommand,
+    "migrate": MigrateCommand,
+    "cancel": CancelCommand,
+}
 EXAMPLES = list(blocks(PAGE, "json"))
 OPTIONAL = {"duplicate"}
 """Fields that are left out where they say nothing."""
@@ -51,7 +56,7 @@ def fields(model: type[BaseModel]) -> set[str]:
 def test_there_is_an_example_of_each_command_and_of_each_output() -> None:
     assert {topic_of(example) for example in EXAMPLES} == {"commands", *OUTPUTS}
     commands = [decode_command(example.text.encode()) for example in EXAMPLES if topic_of(example) == "commands"]
-    assert [command.type for command in commands] == ["start", "resume", "cancel"]
+    assert [command.type for command in commands] == list(COMMANDS)
 
 
 @pytest.mark.parametrize("example", [each for each in EXAMPLES if topic_of(each) != "commands"], ids=str)
@@ -72,12 +77,14 @@ def test_the_table_of_fields_has_each_field_of_each_command() -> None:
     said: dict[str, set[str]] = defaultdict(set)
     required: dict[str, set[str]] = defaultdict(set)
     for field, commands, need, _ in rows(section(PAGE, "## Commands")):
-        for command in ("start", "resume", "cancel") if commands == "all" else commands.split(", "):
+        for command in COMMANDS if commands == "all" else commands.split(", "):
             said[command] |= words(field)
             required[command] |= words(field) if need else set()
     for name, model in COMMANDS.items():
         assert said[name] == fields(model)
-        assert required[name] == {"type"} | {field for field, what in model.model_fields.items() if what.is_required()}
+        needed = {field for field, what in model.model_fields.items() if what.is_required()}
+        # The schema is needed where its default would not do, which the table says in so many words.
+        assert required[name] == {"type"} | needed - {"schema_version"}
 
 
 def test_the_page_names_each_reason_and_no_other() -> None:
@@ -89,6 +96,7 @@ def test_the_page_names_each_effect() -> None:
     assert [effect for effect in get_args(AnswerEffect) if f"`{effect}`" not in answers] == []
 
 
+@pytest.mark.parity(18)
 def test_the_page_names_each_type_of_the_history_and_no_other() -> None:
     assert sorted(cell.strip("`") for cell, *_ in rows(section(PAGE, "## History"))) == sorted(get_args(HistoryType))
 
@@ -136,10 +144,60 @@ class EveryDetail(Workflow[Order], key="detail"):
     )
 
 
+class WithRest(Workflow[Order], key="detail", name="EveryDetail", version=2):
+    """Another version, with a third wait at the end."""
+
+    check = Flaky()
+    pause = Wait(timedelta(days=1))
+    review = WaitForEvent(Review, timeout=timedelta(days=2))
+    rest = Wait(timedelta(days=1))
+    done = Done()
+    rejected = Done()
+    start = check
+    transitions = (
+        check.valid.to(pause),
+        check.invalid.to(rejected),
+        pause.elapsed.to(review),
+        review.received.to(rest),
+        review.timed_out.to(rest),
+        rest.elapsed.to(done),
+    )
+
+
+class WithoutPause(Workflow[Order], key="detail", name="EveryDetail", version=3):
+    """A version that a run cannot move to while it pauses."""
+
+    check = Flaky()
+    review = WaitForEvent(Review, timeout=timedelta(days=2))
+    done = Done()
+    rejected = Done()
+    start = check
+    transitions = (
+        check.valid.to(review),
+        check.invalid.to(rejected),
+        review.received.to(done),
+        review.timed_out.to(done),
+    )
+
+
+async def moved_run(simulator: Simulator, order: Order) -> SimulatedRun:
+    """A run that is to be started twice, is parked for a while, and moves to one of two other versions."""
+    run = await simulator.start(EveryDetail, "moved", order)
+    with pytest.raises(CommandRefusedError):
+        await simulator.start(EveryDetail, "moved", order)
+    run = await simulator.skip(run, timedelta(minutes=1))
+    await simulator.deploy(WithRest)
+    run = await simulator.resume(run, EveryDetail.review.received, Review(stars=5))
+    with pytest.raises(CommandRefusedError):
+        await simulator.migrate(run, WithoutPause)
+    return await simulator.migrate(run, WithRest)
+
+
 async def runs_of_all_kinds() -> list[SimulatedRun]:
     order = Order(sku="chair", quantity=2, customer="ada")
     simulator = Simulator()
-    simulator.stub(EveryDetail.check, ConnectionError("down"), ValidateOrder.valid())
+    for check in (EveryDetail.check, WithRest.check):
+        simulator.stub(check, ConnectionError("down"), ValidateOrder.valid())
     early = await simulator.start(EveryDetail, "early", order)
     early = await simulator.resume(early, EveryDetail.review.received, Review(stars=5))
     early = await simulator.resume(early, EveryDetail.review.received, Review(stars=4))
@@ -153,9 +211,10 @@ async def runs_of_all_kinds() -> list[SimulatedRun]:
     ordered = await simulator.resume(ordered, OrderFlow.review.received, Review(stars=5))
     simulator.stub(OrderFlow.reserve, ReserveStock.reserved(Reservation(warehouse="B")))
     declined = await simulator.start(OrderFlow, "declined", order.model_copy(update={"card": "declined"}))
-    return [early, cancelled, ordered, declined]
+    return [early, cancelled, ordered, declined, await moved_run(simulator, order)]
 
 
+@pytest.mark.parity(18)
 async def test_the_details_of_the_history_are_those_of_the_page() -> None:
     documented = {kind.strip("`"): words(details) for kind, details, _ in rows(section(PAGE, "## History"))}
     found: dict[str, set[str]] = defaultdict(set)

@@ -12,6 +12,7 @@ from tests.drawing.drawn_graphs import drawn
 from workflows.order import OrderFlow
 
 
+@pytest.mark.parity(24)
 def test_an_order_is_a_flowchart_with_its_waits_and_endings_in_other_shapes() -> None:
     assert mermaid(OrderFlow.definition) == (
         "flowchart TD\n"
@@ -62,6 +63,9 @@ def test_the_path_marks_nodes_and_links() -> None:
     assert "class node_declined failed" in lines
     assert any(line.startswith("linkStyle 1,2,6 ") for line in lines)  # valid, twice, and declined
     assert any(line.startswith("linkStyle 3,4,5 ") for line in lines)  # invalid, reserved, charged
+    assert 'node_validate["#10003; validate"]' in lines  # the signs are there without colours, too
+    assert 'node_validate -->|"#183; invalid"| node_rejected' in lines
+    assert any("#10003; taken" in line for line in lines if line.startswith("legend["))
 
 
 @pytest.mark.parametrize("word", ["end", "class", "graph", "subgraph", "style", "click", "default", "begin"])

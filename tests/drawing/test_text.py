@@ -5,28 +5,13 @@ from textwrap import dedent
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.drawing import PathTaken, plain, text
 from hephaestus_stream.drawing.path import Reached
-from tests.drawing.drawn_graphs import drawn
+from tests.drawing.drawn_graphs import UNDER_WAY, definitions, drawn
 from workflows.order import OrderFlow
-
-UNDER_WAY = PathTaken(
-    {
-        "validate": Reached("completed", "valid"),
-        "rejected": Reached("dead"),
-        "reserve": Reached("completed", "reserved"),
-        "charge": Reached("completed", "charged"),
-        "declined": Reached("dead"),
-        "pack": Reached("completed", "packed", "express"),
-        "standard": Reached("dead"),
-        "express": Reached("completed", "shipped"),
-        "cool_off": Reached("waiting"),
-    }
-)
 
 
 def expected(drawing: str) -> str:
@@ -153,19 +138,6 @@ def test_a_line_past_several_layers_keeps_clear_of_their_boxes() -> None:
         """)
 
 
-@st.composite
-def definitions(draw: st.DrawFn) -> Definition:
-    """Any acyclic graph in which everything can be reached, whether a workflow may have its shape or not."""
-    count = draw(st.integers(2, 9))
-    rows: list[tuple[str, str, str | None, str]] = []
-    for index in range(1, count):
-        for source in draw(st.sets(st.integers(0, index - 1), min_size=1, max_size=3)):
-            # Events of one letter and node: the trace below finds a line by its label.
-            event = chr(ord("A") + source) + draw(st.sampled_from("xyz"))
-            rows.append((f"n{source}", event, None, f"n{index}"))
-    return drawn(*sorted(rows))
-
-
 @given(definitions())
 @settings(max_examples=300, deadline=None)
 def test_whoever_follows_a_line_from_its_label_finds_the_nodes_that_it_leads_to(definition: Definition) -> None:
@@ -226,6 +198,7 @@ class Sheet:
         return self.lines[row][column]
 
 
+@pytest.mark.parity(24)
 @given(definitions())
 @settings(max_examples=100, deadline=None)
 def test_every_node_and_every_label_stands_in_the_drawing_and_in_the_outline(definition: Definition) -> None:
@@ -249,6 +222,17 @@ def test_a_terminal_too_narrow_for_the_boxes_gets_an_outline() -> None:
             done → end
         end
         """)
+
+
+def test_an_outline_puts_targets_that_do_not_fit_on_lines_of_their_own() -> None:
+    fanout = drawn("split go first second third", "first done end", "second done end", "third done end")
+
+    assert plain(fanout, width=20).splitlines()[:4] == [
+        "▶ split",
+        "    go → first,",
+        "        second,",
+        "        third",
+    ]
 
 
 def test_a_width_that_suffices_changes_nothing() -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from hephaestus_stream.wire.partition import partition_for
 from hephaestus_stream.wire.request import resume_command, start_command
 from tests.integration.checker import Topics, check_answers, check_everything
@@ -27,7 +29,7 @@ REFUSED = {
     "invalid_key": command(workflow="Held"),
     "invalid_payload": command(input={"legs": 0}),
     "too_large": command(input={"legs": 1, "note": "x" * 500_000}),
-    "unsupported_schema": command(schema=2),
+    "unsupported_schema": command(schema=3),
     "undecodable": command(surprise=True),
     "not_found": event(),
 }
@@ -78,6 +80,7 @@ def test_bad_input_is_answered_or_put_aside_and_everything_else_goes_on(
     check_everything(topics, runs={live.id, last.id})
 
 
+@pytest.mark.parity(15)
 def test_a_command_in_a_wrong_partition_is_applied_once_where_it_belongs(
     workers: Workers, publisher: Publisher, topics: Topics
 ) -> None:

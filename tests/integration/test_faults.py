@@ -5,6 +5,8 @@ import signal
 import threading
 import time
 
+import pytest
+
 from tests.integration.checker import Topics, check_everything
 from tests.integration.load import Load, ask_again, await_endings, check_effects, make_load
 from tests.integration.workers import PARTITIONS, Publisher, Workers
@@ -24,6 +26,7 @@ def moment(seconds: float) -> None:
     time.sleep(seconds)
 
 
+@pytest.mark.parity(18, 23, 26)
 def test_a_worker_that_is_killed_three_times_loses_nothing_and_does_nothing_twice(
     workers: Workers, publisher: Publisher, topics: Topics
 ) -> None:
@@ -44,6 +47,7 @@ def test_a_worker_that_is_killed_three_times_loses_nothing_and_does_nothing_twic
     assert worker.stop() == 0
 
 
+@pytest.mark.parity(23)
 def test_two_workers_share_the_partitions_and_survive_a_stop_and_a_kill(
     workers: Workers, publisher: Publisher, topics: Topics
 ) -> None:
@@ -70,6 +74,7 @@ def test_two_workers_share_the_partitions_and_survive_a_stop_and_a_kill(
     assert third.stop() == 0
 
 
+@pytest.mark.parity(15, 23, 26)
 def test_a_frozen_worker_that_comes_back_is_fenced_and_exits(
     workers: Workers, publisher: Publisher, topics: Topics
 ) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import pytest
+
 from hephaestus_stream.wire.request import resume_command, start_command
 from tests.integration.checker import Topics, check_everything
 from tests.integration.workers import Publisher, Workers
 from workflows.order import Order, OrderFlow, Review
 
 
+@pytest.mark.parity(12)
 def test_orders_go_their_whole_way_through_the_topics(workers: Workers, publisher: Publisher, topics: Topics) -> None:
     worker = workers.started(module="workflows.order")
     cards = {"plain": "valid", "flaky": "flaky", "declined": "declined"}

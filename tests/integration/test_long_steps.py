@@ -18,6 +18,7 @@ def partition_of(id: str) -> int:  # noqa: A002 - the wire's own word
     return partition_for(f"held::{id}".encode(), PARTITIONS)
 
 
+@pytest.mark.parity(23, 26)
 def test_a_running_step_outlives_a_rebalance_where_its_partition_stays_and_is_run_again_after_a_kill(
     workers: Workers, publisher: Publisher, topics: Topics
 ) -> None:
@@ -72,6 +73,7 @@ def test_a_graceful_stop_commits_the_outcome_of_a_step_that_ends_in_time(
     assert histories[hung.id][-1]["type"] == "step_started"
 
 
+@pytest.mark.parity(11, 23, 26)
 @pytest.mark.parametrize("end", ["stopped", "killed"])
 def test_a_timer_fires_once_though_its_worker_ended_meanwhile(
     end: str, workers: Workers, publisher: Publisher, topics: Topics
@@ -105,6 +107,7 @@ def live_on(worker: Worker, workers: Workers, topics: Topics) -> Worker:
     raise AssertionError(worker.told())
 
 
+@pytest.mark.parity(23)
 def test_a_step_that_kills_its_worker_fails_after_four_lost_workers_and_the_partition_goes_on(
     workers: Workers, publisher: Publisher, topics: Topics
 ) -> None:

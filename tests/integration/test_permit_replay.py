@@ -20,6 +20,7 @@ STOPS_WITHIN_SECONDS = 60
 Eventually = Callable[[Callable[[], bool]], None]
 
 
+@pytest.mark.parity(27)
 @pytest.mark.timeout(400)
 def test_a_replayed_log_has_the_outcome_that_a_count_from_the_file_alone_says_and_again_no_further_effect(
     connection: Connection, eventually: Eventually, tmp_path: Path

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-import msgspec
-
-from hephaestus_stream.core.decision import Choose, Decision, HistoryEvent, RunStep, StopStep
+from hephaestus_stream.core.decision import Choose, Decision
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.engine import apply
 from hephaestus_stream.core.input import (
+    ChoiceFailed,
     Chosen,
     Input,
     Resume,
@@ -22,79 +21,98 @@ from hephaestus_stream.core.input import (
     TimerFired,
 )
 from hephaestus_stream.core.state import ACTIVE, Error, Reported, State
+from tests.properties.ledger import Ledger
 
-Manner = Literal["at once", "after a retry", "after a wait"]
+Manner = Literal["at once", "after a retry", "after a wait", "after a timeout"]
 Pick = Callable[[Sequence[str]], str]
+Word = tuple[str, str | None]
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+LATE = BEGIN + timedelta(days=30)
+"""Timers of the calendar's end stand for ever: there is no time behind theirs, so they fire before it."""
 
 
 class Driver:
-    """One run. Time goes on by a second with each input.
+    """One run, whose books are checked after each input. Time goes on by a second with each.
 
     Attributes:
-        completed: The steps that ended, in that order.
-        inputs: Everything that the engine was told.
+        words: The event and the label that each node will end with.
+        completed: The steps that ended, with what they said, in that order.
+        log: Everything that the engine was told, and when.
+        decisions: What it decided.
     """
 
-    def __init__(self, definition: Definition, decided: Mapping[str, int], manner: Mapping[str, Manner]) -> None:
+    def __init__(
+        self, definition: Definition, words: Mapping[str, Word], manner: Mapping[str, Manner] | None = None
+    ) -> None:
         self.definition = definition
-        self.decided = decided
-        self.manner = manner
-        self.completed: list[str] = []
-        self.inputs: list[Input] = []
-        self.history: list[HistoryEvent] = []
-        self._state: State | None = None
+        self.words = words
+        self.manner = manner or {}
+        self.now = BEGIN
+        self.completed: list[tuple[str, Word]] = []
+        self.log: list[tuple[Input, datetime]] = []
+        self.decisions: list[Decision] = []
+        self.ledger = Ledger()
         self.tell(Start("random::1", "run", b"null"))
 
     @property
     def state(self) -> State:
-        assert self._state is not None
-        return self._state
+        return self.decisions[-1].state
 
     @property
     def active(self) -> set[str]:
         return {name for name, node in self.state.nodes.items() if node.status in ACTIVE}
 
-    @property
-    def started(self) -> list[str]:
-        """The steps that got a first attempt, each as often as it got one."""
-        return [told.node for told in self.history if told.type == "step_started" and told.attempt == 1 and told.node]
+    def chosen(self, node: str, event: str) -> Chosen | ChoiceFailed:
+        """What the routing function of a node says."""
+        return Chosen(node, self.words[node][1] or "l0" if self.words[node][0] == event else "l0")
 
     def tell(self, what: Input) -> Decision:
-        now = BEGIN + timedelta(seconds=len(self.inputs))
-        decision = apply(self.definition, self._state, what, now=now)
-        self.inputs.append(what)
-        self._state = decision.state
-        self.history.extend(decision.history)
-        begun = {effect.node for effect in decision.effects if isinstance(effect, RunStep)}
-        stopped = {effect.node for effect in decision.effects if isinstance(effect, StopStep)}
-        assert not begun & stopped, "a step was started and stopped in one breath"
-        for effect in decision.effects:
-            if isinstance(effect, Choose):
-                self.tell(Chosen(effect.node, f"l{self.decided.get(effect.node, 0)}"))
+        """Applies an input, and what its routes choose."""
+        decision = self._apply(what)
+        while asked := [effect for effect in self.decisions[-1].effects if isinstance(effect, Choose)]:
+            self._apply(self.chosen(asked[0].node, asked[0].event))
+        self.ledger.check(self.definition, self.state)
+        return decision
+
+    def _apply(self, what: Input) -> Decision:
+        self.now += timedelta(seconds=1)
+        before = self.state if self.decisions else None
+        decision = apply(self.definition, before, what, now=self.now)
+        self.log.append((what, self.now))
+        self.decisions.append(decision)
+        self.ledger.follow(what, decision)
+        for told in decision.history:
+            node = decision.state.nodes.get(told.node or "")
+            is_completed = node is not None and node.status == "completed"
+            if told.node and node and node.reported and is_completed and told.type in {"step_completed", "routed"}:
+                self.completed.append((told.node, (node.reported.event, node.label)))
         return decision
 
     def finish(self, node: str) -> None:
-        """Ends a step with the event that was decided for it."""
-        routed = (node, "e0") in self.definition.routes
-        reported = Reported("e0" if routed else f"e{self.decided.get(node, 0)}")
-        attempt = 1
-        self.completed.append(node)
-        match self.manner.get(node, "at once"):
-            case "after a retry":
-                self.tell(StepFailed(node, 1, Error("OSError", "down")))
-                due_at = self.state.nodes[node].due_at
-                assert due_at is not None
-                self.tell(TimerFired(node, 1, "retry", due_at))
-                attempt = 2
-            case "after a wait":
-                self.tell(StepSuspended(node, 1))
-                self.tell(Resume("command", node, reported))
-                return
-            case "at once":
-                pass
-        self.tell(StepEmitted(node, attempt, reported))
+        """Ends a step that runs with the event that was decided for it."""
+        reported = Reported(self.words[node][0], node.encode())
+        declared = self.definition.events[node]
+        manner = self.manner.get(node, "at once")
+        if manner == "after a wait" and declared[reported.event].external:
+            self.tell(StepSuspended(node, 1))
+            self.tell(Resume("command", node, reported))
+        elif manner == "after a timeout":
+            self.tell(StepSuspended(node, 1, timedelta(hours=1), otherwise=reported))
+            self.fire(node)
+        elif manner == "after a retry":
+            self.tell(StepFailed(node, 1, Error("OSError", "down")))
+            self.fire(node)
+            self.tell(StepEmitted(node, 2, reported))
+        else:
+            self.tell(StepEmitted(node, 1, reported))
+
+    def fire(self, node: str) -> None:
+        """Lets the timer of a node come due."""
+        state = self.state.nodes[node]
+        assert state.due_at is not None
+        self.now = max(self.now, min(state.due_at, LATE))
+        self.tell(TimerFired(node, state.attempt, "retry" if state.status == "retrying" else "wait", state.due_at))
 
     def run(self, pick: Pick, *, before_each: Callable[[Driver], None] = lambda _: None) -> None:
         """Ends steps until the run has ended."""
@@ -102,10 +120,3 @@ class Driver:
             before_each(self)
             self.finish(pick(sorted(self.active)))
         before_each(self)
-
-    def replayed(self) -> bytes:
-        """The state after the same inputs at the same times, as bytes."""
-        state: State | None = None
-        for index, what in enumerate(self.inputs):
-            state = apply(self.definition, state, what, now=BEGIN + timedelta(seconds=index)).state
-        return msgspec.msgpack.encode(state)

@@ -1,128 +1,150 @@
-"""Real workflow classes from regions."""
+"""Real workflow classes from blueprints: the classes that a user would have written."""
 
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
-from typing import Literal, cast
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal, cast
 
-from hephaestus_stream import Context, Done, Event, Failed, Instance, NodeEvent, Outcome, Step, Workflow
+from hephaestus_stream import (
+    Context,
+    Done,
+    Event,
+    Failed,
+    Instance,
+    NodeEvent,
+    Outcome,
+    RetryPolicy,
+    Step,
+    Wait,
+    WaitForEvent,
+    Workflow,
+)
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.node import Node
 from hephaestus_stream.core.transition import Transition
-from tests.properties.regions import EXITS, Arms, Choice, Exit, Finish, Jump, Leave, Place, Region, all_places
+from tests.properties.blueprint import FAILING, Blueprint, Row, Spot, blueprint
+from tests.properties.regions import Region
+
+Plan = dict[str, int]
+"""The start payload: the number of the label that each node's route chooses."""
+
+PATIENCE = timedelta(hours=1)
+PAUSE = timedelta(minutes=10)
+MOST_ATTEMPTS = 3
 
 
-class Work(Step[object]):
-    """A step with as many of its events as its node needs."""
+class Declared(Step[object]):
+    """A step that has as many of its events as its node needs; who runs it decides what it says."""
 
-    e0 = Event(external=True)
-    e1 = Event(external=True)
-    e2 = Event(external=True)
-    e3 = Event(external=True)
+    retry = RetryPolicy(max_attempts=MOST_ATTEMPTS, initial_delay=timedelta(minutes=1), max_delay=timedelta(hours=1))
 
-    def __init__(self, events: int) -> None:
+    def __init__(self, events: tuple[str, ...]) -> None:
         super().__init__()
-        self.count = events
+        self.declared = events
 
-    def events(self) -> dict[str, Event[None]]:
-        every = {"e0": Work.e0, "e1": Work.e1, "e2": Work.e2, "e3": Work.e3}
-        return dict(list(every.items())[: self.count])
+    def events(self) -> Mapping[str, Event[Any]]:
+        return {name: event for name, event in super().events().items() if name in self.declared}
 
     async def execute(self, instance: Instance, config: None, context: Context[object]) -> Outcome:
         raise NotImplementedError
 
 
-def of_two(context: Context[object]) -> Literal["l0", "l1"]:
-    raise NotImplementedError
+class Work(Declared):
+    """Nobody but the step itself says how it ends."""
+
+    e0 = Event(str)
+    e1 = Event(str)
+    e2 = Event(str)
+    extra = Event(str)
 
 
-def of_three(context: Context[object]) -> Literal["l0", "l1", "l2"]:
-    raise NotImplementedError
+class Open(Declared):
+    """Outsiders may send two of its events."""
+
+    e0 = Event(str, external=True)
+    e1 = Event(str)
+    e2 = Event(str, external=True)
+    extra = Event(str)
+
+
+class OfTwo:
+    """Chooses what the start payload says for its node."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+
+    def __call__(self, context: Context[Plan]) -> Literal["l0", "l1"]:
+        return cast("Literal['l0', 'l1']", f"l{context.initial.get(self.node, 0)}")
+
+
+class OfThree:
+    """As above."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+
+    def __call__(self, context: Context[Plan]) -> Literal["l0", "l1", "l2"]:
+        return cast("Literal['l0', 'l1', 'l2']", f"l{context.initial.get(self.node, 0)}")
+
+
+def node_of(spot: Spot) -> Step[Any, Any]:
+    match spot.kind:
+        case "work":
+            return Work(spot.events)
+        case "open":
+            return Open(spot.events)
+        case "wait":
+            return Wait(PAUSE)
+        case "signal":
+            return WaitForEvent(str)
+        case "patient":
+            return WaitForEvent(str, timeout=PATIENCE)
+
+
+def ending_of(name: str, *, interrupts: bool) -> Node:
+    return Failed(name) if name in FAILING else Done(interrupts=interrupts)
+
+
+def nodes_of(plan: Blueprint) -> dict[str, Node]:
+    """The objects of a class body."""
+    steps: dict[str, Node] = {name: node_of(spot) for name, spot in plan.steps.items()}
+    return steps | {name: ending_of(name, interrupts=interrupts) for name, interrupts in plan.endings.items()}
+
+
+def transition(nodes: Mapping[str, Node], row: Row) -> Transition:
+    """A row of the table."""
+    event = cast("NodeEvent[object]", getattr(nodes[row.source], row.event))
+    targets = {label: tuple(nodes[name] for name in names) for label, names in row.targets.items()}
+    if None in targets:
+        return event.to(*targets[None])
+    by_label = {cast("Any", label): following for label, following in targets.items()}
+    if len(targets) == 2:
+        return event.route(OfTwo(row.source)).to(by_label)
+    return event.route(OfThree(row.source)).to(by_label)
+
+
+def written(
+    nodes: Mapping[str, Node], body: Mapping[str, object], keywords: Mapping[str, object], *, reads: object = Plan
+) -> type[Workflow[Any]]:
+    """The class with this body, or what its creation raises."""
+
+    def fill(namespace: dict[str, object]) -> None:
+        namespace.update(nodes)
+        namespace.update(body)
+
+    base = cast("Any", Workflow)[reads]
+    return cast("type[Workflow[Any]]", types.new_class("Random", (base,), dict(keywords), fill))
+
+
+def build(plan: Blueprint) -> type[Workflow[Any]]:
+    """The class of a blueprint."""
+    nodes = nodes_of(plan)
+    table = tuple(transition(nodes, row) for row in plan.rows)
+    return written(nodes, {"start": nodes[plan.start], "transitions": table}, {"key": "random"})
 
 
 def workflow(region: Region) -> Definition:
-    """The class that a user would have written for a region, compiled."""
-    nodes: dict[str, Node] = {
-        "done": Done(),
-        "early": Done(),
-        "refused": Failed("refused"),
-        "undone": Failed("undone"),
-        "stopped": Done(interrupts=True),
-    }
-    for place in all_places(region):
-        nodes[place.name] = Work(1 if place.routed else len(place.choices))
-    for way_out in EXITS.values():
-        nodes |= {step: Work(1) for step in way_out.steps}
-    rows = tuple(row for each in (rows_of_region(nodes, region, onward="done"), *map_exits(nodes)) for row in each)
-    return compiled(nodes, rows, start=region.places[0].name)
-
-
-def compiled(nodes: dict[str, Node], rows: tuple[Transition, ...], *, start: str) -> Definition:
-    """The class of what can be reached from the start."""
-    names = {id(node): name for name, node in nodes.items()}
-    used = {start}
-    frontier = [start]
-    for name in frontier:
-        targets = (row.targets.values() for row in rows if row.source is nodes[name])
-        fresh = {names[id(node)] for tuples in targets for each in tuples for node in each} - used
-        used |= fresh
-        frontier.extend(sorted(fresh))
-
-    def body(namespace: dict[str, object]) -> None:
-        namespace |= {name: node for name, node in nodes.items() if name in used}
-        namespace["start"] = nodes[start]
-        namespace["transitions"] = tuple(row for row in rows if names[id(row.source)] in used)
-
-    made = types.new_class("Random", (Workflow[None],), {"key": "random"}, body)
-    return cast("type[Workflow[None]]", made).definition
-
-
-def map_exits(nodes: dict[str, Node]) -> Iterator[Iterator[Transition]]:
-    for way_out in EXITS.values():
-        yield rows_of_exit(nodes, way_out)
-
-
-def rows_of_exit(nodes: dict[str, Node], way_out: Exit) -> Iterator[Transition]:
-    for step in way_out.steps:
-        yield event_of(nodes, step, 0).to(nodes[way_out.after(step)])
-
-
-def rows_of_region(nodes: dict[str, Node], region: Region, *, onward: str) -> Iterator[Transition]:
-    for index, place in enumerate(region.places):
-        # What a choice may lead to: the next nodes of the region, and then where the region goes out.
-        following = [*(later.name for later in region.places[index + 1 :]), onward]
-        targets = [tuple(nodes[name] for name in targets_of(choice, following)) for choice in place.choices]
-        yield from rows_of_place(nodes, place, targets)
-        for choice in place.choices:
-            if isinstance(choice, Arms):
-                for arm in choice.regions:
-                    yield from rows_of_region(nodes, arm, onward=following[0])
-
-
-def rows_of_place(nodes: dict[str, Node], place: Place, targets: list[tuple[Node, ...]]) -> Iterator[Transition]:
-    if not place.routed:
-        for number, following in enumerate(targets):
-            yield event_of(nodes, place.name, number).to(*following)
-    elif len(targets) == 2:
-        yield event_of(nodes, place.name, 0).route(of_two).to({"l0": targets[0], "l1": targets[1]})
-    else:
-        yield event_of(nodes, place.name, 0).route(of_three).to({"l0": targets[0], "l1": targets[1], "l2": targets[2]})
-
-
-def targets_of(choice: Choice, following: list[str]) -> tuple[str, ...]:
-    match choice:
-        case Arms(regions=arms):
-            return tuple(arm.places[0].name if arm.places else following[0] for arm in arms)
-        case Jump(over=over):
-            return (following[over],)
-        case Leave(exit_name=exit_name):
-            return (EXITS[exit_name].first,)
-        case Finish(ending=ending):
-            return (ending,)
-
-
-def event_of(nodes: dict[str, Node], name: str, number: int) -> NodeEvent[None]:
-    node = nodes[name]
-    assert isinstance(node, Work)
-    return (node.e0, node.e1, node.e2, node.e3)[number]
+    """The class of a region, compiled."""
+    return build(blueprint(region)).definition

@@ -1,27 +1,41 @@
-"""Random workflows that are valid by construction, and what they should do, told by their construction.
-
-A region is a sequence of nodes with one way in and one way out. Each node has choices; a choice opens arms, regions
-that run beside each other and go out where the node goes out. The model below walks this tree: it knows no edges, so
-it shares nothing with the engine's join rule.
-"""
+"""Random workflows that are valid by construction: regions within regions, which know no edges."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 from hypothesis import strategies as st
 
 MOST_CHOICES = 3
 DEEPEST = 3
+MANY_NODES = 12
+"""Beyond so many nothing nests any more: what goes wrong in a large graph goes wrong in a small one."""
+
+Kind = Literal["work", "open", "wait", "signal", "patient"]
+"""A step with events of its own, one that outsiders may send some of, and the waits: for a time, for ever, for both."""
+
+EVENTS: dict[Kind, tuple[str, ...]] = {
+    "work": ("e0", "e1", "e2"),
+    "open": ("e0", "e1", "e2"),
+    "wait": ("elapsed",),
+    "signal": ("received",),
+    "patient": ("received", "timed_out"),
+}
 
 
 @dataclass(frozen=True)
 class Arms:
-    """The choice opens these regions; an empty one is an arrow straight to where the node goes out."""
+    """The choice opens these regions; an empty one is an arrow straight to where the node goes out.
+
+    Attributes:
+        regions: They run beside each other.
+        gathered: Where the first two of them meet, before what follows it meets the others.
+    """
 
     regions: tuple[Region, ...]
+    gathered: Region | None = None
 
 
 @dataclass(frozen=True)
@@ -50,15 +64,31 @@ Choice = Arms | Jump | Leave | Finish
 
 @dataclass(frozen=True)
 class Place:
-    """A node: its choices, and whether they are labels of a route or events."""
+    """A node: what each of its events leads to. Several choices of one event are the labels of a route."""
 
     name: str
-    choices: tuple[Choice, ...]
-    routed: bool
+    kind: Kind
+    ways: tuple[tuple[Choice, ...], ...]
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """All of them, by the number that is decided."""
+        return tuple(choice for way in self.ways for choice in way)
+
+    @property
+    def words(self) -> tuple[tuple[str, str | None], ...]:
+        """The event, and the label where it is routed, of each choice."""
+        return tuple(
+            (EVENTS[self.kind][number], f"l{index}" if len(way) > 1 else None)
+            for number, way in enumerate(self.ways)
+            for index in range(len(way))
+        )
 
 
 @dataclass(frozen=True)
 class Region:
+    """A sequence of nodes with one way in and one way out."""
+
     places: tuple[Place, ...]
 
 
@@ -69,42 +99,66 @@ class Exit:
     steps: tuple[str, ...]
     ending: str
 
-    def after(self, step: str) -> str:
-        return (*self.steps, self.ending)[self.steps.index(step) + 1]
-
     @property
-    def first(self) -> str:
-        return (*self.steps, self.ending)[0]
+    def chain(self) -> tuple[str, ...]:
+        return (*self.steps, self.ending)
 
 
 EXITS = {
     "refused": Exit((), "refused"),
     "undone": Exit(("undo", "tell"), "undone"),
+    "told": Exit(("tell",), "undone"),  # into the middle of the former
     "stopped": Exit(("stop",), "stopped"),
 }
 """`refused` and `undone` fail the run, `stopped` is a `Done(interrupts=True)`."""
+
+EXIT_STEPS: dict[str, Kind] = {"undo": "work", "tell": "wait", "stop": "open"}
 
 
 @st.composite
 def regions(draw: st.DrawFn) -> Region:
     """A whole workflow."""
-    numbers = count()
-    return draw_region(draw, numbers, depth=0, beside=False, shortest=1)
+    return draw_region(draw, Names(), depth=0, beside=False)
 
 
-def draw_region(draw: st.DrawFn, numbers: Iterator[int], *, depth: int, beside: bool, shortest: int) -> Region:
-    length = draw(st.integers(shortest, 3))
+@st.composite
+def rich_regions(draw: st.DrawFn) -> Region:
+    """A workflow that has what can be spoilt: a fan-out of two branches with steps, a route, an exit with steps."""
+    names = Names()
+    arms = tuple(draw_region(draw, names, depth=2, beside=True) for _ in range(2))
+    ahead = Arms((Region(()),))
+    opening = Place("opening", "work", ((Arms(arms),), (Leave("undone"),)))
+    choosing = Place("choosing", "open", ((ahead, Leave("stopped")), (ahead,)))
+    rest = draw_region(draw, names, depth=1, beside=False)
+    return Region((opening, choosing, *rest.places))
+
+
+class Names:
+    """Names for nodes, as many as are wanted."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    @property
+    def are_many(self) -> bool:
+        return self.given >= MANY_NODES
+
+    def another(self) -> str:
+        self.given += 1
+        return f"n{self.given - 1}"
+
+
+def draw_region(draw: st.DrawFn, names: Names, *, depth: int, beside: bool) -> Region:
+    length = 1 if names.are_many else draw(st.integers(1, 3))
     return Region(
-        tuple(
-            draw_place(draw, numbers, depth=depth, beside=beside, behind=length - index - 1) for index in range(length)
-        )
+        tuple(draw_place(draw, names, depth=depth, beside=beside, behind=length - index - 1) for index in range(length))
     )
 
 
-def draw_place(draw: st.DrawFn, numbers: Iterator[int], *, depth: int, beside: bool, behind: int) -> Place:
-    name = f"n{next(numbers)}"
+def draw_place(draw: st.DrawFn, names: Names, *, depth: int, beside: bool, behind: int) -> Place:
+    name = names.another()
     # The first choice goes on, so that no node is an exit by accident.
-    choices: list[Choice] = [draw_arms(draw, numbers, depth=depth, beside=beside)]
+    choices: list[Choice] = [draw_arms(draw, names, depth=depth, beside=beside)]
     for _ in range(draw(st.integers(0, MOST_CHOICES - 1))):
         kind = draw(st.sampled_from(("arms", "jump", "leave", "leave", "finish")))
         if kind == "jump" and behind:
@@ -112,91 +166,50 @@ def draw_place(draw: st.DrawFn, numbers: Iterator[int], *, depth: int, beside: b
         elif kind == "leave":
             choices.append(Leave(draw(st.sampled_from(sorted(EXITS)))))
         elif kind == "finish" and not beside:
-            choices.append(Finish("early"))
+            choices.append(Finish(draw(st.sampled_from(("early", "other")))))
         else:
-            choices.append(draw_arms(draw, numbers, depth=depth, beside=beside))
-    return Place(name, tuple(choices), routed=len(choices) > 1 and draw(st.booleans()))
+            choices.append(draw_arms(draw, names, depth=depth, beside=beside))
+    return draw_ways(draw, name, choices)
 
 
-def draw_arms(draw: st.DrawFn, numbers: Iterator[int], *, depth: int, beside: bool) -> Arms:
-    width = draw(st.sampled_from((0, 0, 1, 2, 3))) if depth < DEEPEST else 0
+def draw_ways(draw: st.DrawFn, name: str, choices: list[Choice]) -> Place:
+    """Shares the choices among the events of a kind of step: the first event is routed if it has several."""
+    fitting: list[Kind] = [kind for kind in EVENTS if kind != "patient" or len(choices) > 1]
+    kind = draw(st.sampled_from(fitting))
+    fewest, most = (2, 2) if kind == "patient" else (1, min(len(choices), len(EVENTS[kind])))
+    events = draw(st.integers(fewest, most))
+    routed = len(choices) - events + 1
+    return Place(name, kind, (tuple(choices[:routed]), *((choice,) for choice in choices[routed:])))
+
+
+def draw_arms(draw: st.DrawFn, names: Names, *, depth: int, beside: bool) -> Arms:
+    width = draw(st.sampled_from((0, 0, 1, 2, 3))) if depth < DEEPEST and not names.are_many else 0
     if width == 0:
         return Arms((Region(()),))
     straight = width > 1 and draw(st.booleans())  # one arm may lead straight on: `.to(a, join)`
-    drawn = [
-        draw_region(draw, numbers, depth=depth + 1, beside=beside or width > 1, shortest=1)
-        for _ in range(width - straight)
-    ]
-    return Arms((*drawn, *([Region(())] if straight else [])))
-
-
-@dataclass
-class Expected:
-    """What should have happened after some nodes were completed.
-
-    Attributes:
-        started: The nodes that should have started.
-        ending: The ending that should have been reached, or None while the run goes on.
-    """
-
-    started: set[str] = field(default_factory=set[str])
-    ending: str | None = None
-
-
-def expected(region: Region, decided: Mapping[str, int], completed: list[str]) -> Expected:
-    """What follows from the nodes completed so far, in the order of their completion."""
-    found = Expected()
-    done = set(completed)
-    through = walk(region, found, decided, done)
-    if through and found.ending is None:
-        found.ending = "done"
-    for name in completed:
-        take_exit(region, found, chosen=name, decided=decided, completed=done)
-    return found
-
-
-def walk(region: Region, found: Expected, decided: Mapping[str, int], completed: set[str]) -> bool:
-    """Whether a region has been gone through, by whatever way."""
-    index = 0
-    while index < len(region.places):
-        place = region.places[index]
-        found.started.add(place.name)
-        if place.name not in completed:
-            return False
-        index += 1
-        match place.choices[decided[place.name]]:
-            case Arms(regions=arms):
-                # All arms are walked, whether the first is through or not.
-                through = [walk(arm, found, decided, completed) for arm in arms]
-                if not all(through):
-                    return False
-            case Jump(over=over):
-                index += over
-            case Leave():
-                return False
-            case Finish(ending=ending):
-                found.ending = ending
-                return False
-    return True
-
-
-def take_exit(region: Region, found: Expected, *, chosen: str, decided: Mapping[str, int], completed: set[str]) -> None:
-    """Goes the way out that a completed node has chosen, as far as its steps are completed."""
-    choice = next((place.choices[decided[chosen]] for place in all_places(region) if place.name == chosen), None)
-    if not isinstance(choice, Leave):
-        return
-    way_out = EXITS[choice.exit_name]
-    for step in way_out.steps:
-        found.started.add(step)
-        if step not in completed:
-            return
-    found.ending = way_out.ending
+    drawn = [draw_region(draw, names, depth=depth + 1, beside=beside or width > 1) for _ in range(width - straight)]
+    arms = (*drawn, *([Region(())] if straight else []))
+    gathered = draw_region(draw, names, depth=DEEPEST, beside=True) if width > 2 and draw(st.booleans()) else None
+    return Arms(arms, gathered)
 
 
 def all_places(region: Region) -> Iterator[Place]:
+    """The nodes of a region and of all regions within."""
     for place in region.places:
         yield place
         for choice in place.choices:
             if isinstance(choice, Arms):
-                for arm in choice.regions:
+                for arm in (*choice.regions, *([choice.gathered] if choice.gathered else [])):
                     yield from all_places(arm)
+
+
+@st.composite
+def decisions(draw: st.DrawFn, region: Region) -> dict[str, int]:
+    """Which of its choices each node will make."""
+    return {place.name: draw(st.integers(0, len(place.choices) - 1)) for place in all_places(region)}
+
+
+def words_of(region: Region, decided: dict[str, int]) -> dict[str, tuple[str, str | None]]:
+    """The event and the label that each node will end with, those of the exits among them."""
+    chosen = {place.name: place.words[decided[place.name]] for place in all_places(region)}
+    return chosen | {step: (EVENTS[kind][0], None) for step, kind in EXIT_STEPS.items()}

@@ -109,6 +109,7 @@ def test_a_new_partition_is_replayed_from_nothing_without_a_warning(
     assert shard.contents() == [(b"a", b"1")]
 
 
+@pytest.mark.parity(23)
 def test_a_wiped_folder_is_filled_with_all_that_the_live_store_has(make_shard: MakeShard) -> None:
     live = make_shard("live")
     live.open()
@@ -135,6 +136,7 @@ def test_what_was_committed_but_not_written_is_filled_in(make_shard: MakeShard) 
     assert again.contents() == [(b"i1", b"completed"), (b"i3", b"running"), (b"xi3", b"")]
 
 
+@pytest.mark.parity(23)
 def test_a_worker_killed_between_commit_and_write_loses_nothing(
     connection: Connection, changelog: ChangelogTopic, make_shard: MakeShard, tmp_path: Path
 ) -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +20,7 @@ from hephaestus_stream.runtime.runner import StepRunner
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LONG = timedelta(minutes=1)
 SOON = timedelta(milliseconds=200)
+GRACE = timedelta(milliseconds=50)
 
 
 @dataclass
@@ -28,11 +31,13 @@ class Gate:
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     inside: int = 0
     most: int = 0
+    times: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def enter(self) -> None:
         with self.lock:
             self.inside += 1
+            self.times += 1
             self.most = max(self.most, self.inside)
 
     def leave(self) -> None:
@@ -77,6 +82,39 @@ class TimesOut(Blocks):
     timeout = SOON
 
 
+class Swallows(Step[None]):
+    done = Event()
+
+    async def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        gate.enter()
+        while not gate.opened.is_set():
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.001)
+        gate.leave()
+        return self.done()
+
+
+class SwallowsInVain(Swallows):
+    timeout = SOON
+
+
+class Works(Step[None]):
+    """A blocking step that looks whether it should stop."""
+
+    done = Event()
+
+    def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        gate.enter()
+        while not context.stop_requested:
+            time.sleep(0.001)
+        gate.leave()
+        return self.done()
+
+
+class WorksTooLong(Works):
+    timeout = SOON
+
+
 class Hurries(Step[None]):
     done = Event()
     timeout = timedelta(milliseconds=1)
@@ -101,6 +139,10 @@ FLOWS = {
     "blocks": flow_of(Blocks()),
     "hurries": flow_of(Hurries()),
     "times_out": flow_of(TimesOut()),
+    "swallows": flow_of(Swallows()),
+    "swallows_in_vain": flow_of(SwallowsInVain()),
+    "works": flow_of(Works()),
+    "works_too_long": flow_of(WorksTooLong()),
 }
 
 
@@ -129,6 +171,7 @@ async def test_no_more_steps_are_executed_at_once_than_allowed(node: str, bound:
     await runner.close()
 
 
+@pytest.mark.parity(22)
 async def test_blocking_steps_leave_the_others_their_places() -> None:
     runner = StepRunner(concurrency=1, threads=1)
     blocked = [runner.start(attempt("blocks", number)) for number in (1, 2)]
@@ -141,6 +184,7 @@ async def test_blocking_steps_leave_the_others_their_places() -> None:
     await runner.close()
 
 
+@pytest.mark.parity(22)
 async def test_a_step_is_executed_in_a_task_of_its_own_and_has_ended_after_one_turn_if_it_does_not_wait() -> None:
     runner = StepRunner(concurrency=1, threads=1)
 
@@ -175,6 +219,7 @@ async def test_an_outcome_is_kept_until_it_is_committed() -> None:
     assert (kept, runner.is_running(ended.id)) == (True, False)
 
 
+@pytest.mark.parity(17)
 async def test_a_stopped_attempt_is_cancelled_and_another_one_may_begin() -> None:
     runner = StepRunner(concurrency=1, threads=1)
     stopped = runner.start(attempt("waits", 1))
@@ -249,16 +294,139 @@ async def test_closing_stops_everything() -> None:
     await until(lambda: gate.inside == 0)
 
 
-async def test_a_blocking_step_that_timed_out_keeps_its_place_until_its_thread_is_free() -> None:
-    runner = StepRunner(concurrency=1, threads=1)
-    hangs, queued = runner.start(attempt("times_out", 1)), runner.start(attempt("times_out", 2))
-    end = await hangs
-    # For as long as the second one could wait if its time counted already.
-    await asyncio.wait({queued}, timeout=2 * SOON.total_seconds())
-    gate.opened.set()
+@pytest.mark.parametrize("step", ["works_too_long", "times_out", "swallows_in_vain"])
+async def test_a_timeout_is_told_when_it_comes_and_not_when_the_step_has_stopped(step: str) -> None:
+    runner = StepRunner(concurrency=1, threads=1, stop_grace=LONG)
+
+    end = await runner.start(attempt(step))
 
     assert isinstance(end, StepFailed)
+    assert end.error.type == "StepTimeoutError"
+    assert end.error.message == "only took longer than its timeout of 0:00:00.200000"
+    assert not end.permanent
+    gate.opened.set()
+    await until(lambda: gate.inside == 0)
+    await runner.close()
+
+
+@pytest.mark.parametrize("step", ["times_out", "swallows_in_vain"])
+async def test_a_step_that_timed_out_keeps_its_place_while_it_may_still_stop(step: str) -> None:
+    runner = StepRunner(concurrency=1, threads=1, stop_grace=LONG)
+    hangs, queued = runner.start(attempt(step, 1)), runner.start(attempt(step, 2))
+    await hangs
+    # For as long as the second one could wait if its time counted already.
+    await asyncio.wait({queued}, timeout=2 * SOON.total_seconds())
+    waited = not queued.done()
+    gate.opened.set()
+
     assert isinstance(await queued, StepEmitted)
+    assert waited
+    await runner.close()
+
+
+async def test_a_stopped_step_in_a_thread_is_told_so() -> None:
+    runner = StepRunner(concurrency=1, threads=1, stop_grace=LONG)
+    stopped, queued = runner.start(attempt("works", 1)), runner.start(attempt("blocks", 2))
+    await until(lambda: gate.inside == 1)
+    gate.opened.set()
+
+    runner.stop(attempt("works", 1).id)
+
+    assert isinstance(await queued, StepEmitted)
+    assert stopped.cancelled()
+    await runner.close()
+
+
+async def test_closing_asks_the_steps_to_stop_and_waits_for_them() -> None:
+    runner = StepRunner(concurrency=1, threads=1, stop_grace=LONG)
+    stopped = runner.start(attempt("works"))
+    await until(lambda: gate.inside == 1)
+
+    await runner.close()
+
+    assert stopped.cancelled()
+    assert gate.inside == 0
+
+
+async def test_a_step_that_was_stopped_before_it_had_its_place_never_begins() -> None:
+    runner = StepRunner(concurrency=1, threads=1)
+    first, stopped = (runner.start(attempt("waits", number)) for number in (1, 2))
+    await until(lambda: gate.inside == 1)
+    runner.stop(attempt("waits", 2).id)
+    gate.opened.set()
+
+    assert isinstance(await first, StepEmitted)
+    assert stopped.cancelled()
+    assert isinstance(await runner.start(attempt("waits", 3)), StepEmitted)
+    assert gate.times == 2
+
+
+async def test_a_step_that_swallows_its_cancellation_loses_its_place_after_a_grace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    runner = StepRunner(concurrency=1, threads=1, stop_grace=GRACE)
+    await runner.start(attempt("swallows_in_vain", 1))
+
+    assert isinstance(await runner.start(attempt("hurries", 2)), StepEmitted)
+
+    assert gate.inside == 1
+    assert "flow::1 (run swallows_in_vain), node only, attempt 1 goes on though it was cancelled" in caplog.text
+    gate.opened.set()
+    await until(lambda: gate.inside == 0)
+
+
+async def test_a_step_that_swallows_its_cancellation_does_not_hold_up_the_close() -> None:
+    runner = StepRunner(concurrency=1, threads=1, stop_grace=GRACE)
+    outcome = runner.start(attempt("swallows"))
+    await until(lambda: gate.inside == 1)
+
+    await runner.close()
+
+    assert outcome.cancelled()
+    assert gate.inside == 1
+    gate.opened.set()
+    await until(lambda: gate.inside == 0)
+
+
+async def test_more_hung_threads_than_there_are_places_leave_the_other_steps_theirs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    runner = StepRunner(concurrency=1, threads=2, stop_grace=GRACE)
+    for number in (1, 2):
+        await runner.start(attempt("times_out", number))
+    await until(lambda: caplog.text.count("hangs in its thread") == 2)
+    hung = runner.start(attempt("times_out", 3))
+    others = [runner.start(attempt("works_too_long", number)) for number in (4, 5, 6)]
+    ends = [*await asyncio.gather(*others), await hung]
+    await until(lambda: caplog.text.count("hangs in its thread") == 3)
+
+    assert all(isinstance(end, StepFailed) for end in ends)
+    await until(lambda: gate.inside == 3)
+    assert "flow::1 (run times_out), node only, attempt 3 hangs in its thread, which is left behind" in caplog.text
+    assert "assert gate.opened.wait(30)" in caplog.text
+    # As many are replaced as there are places; the third one keeps its own.
+    assert "3 steps hang in their threads" in caplog.text
+    gate.opened.set()
+    await until(lambda: gate.inside == 0)
+    await runner.close()
+
+
+async def test_places_of_hung_threads_come_back_with_them(caplog: pytest.LogCaptureFixture) -> None:
+    runner = StepRunner(concurrency=1, threads=1, stop_grace=GRACE)
+    for number in (1, 2):
+        await runner.start(attempt("times_out", number))
+    await until(lambda: "Restart this worker" in caplog.text)
+    queued = runner.start(attempt("blocks", 3))
+    gate.opened.set()
+
+    assert isinstance(await queued, StepEmitted)
+    caplog.clear()
+    gate.opened.clear()
+    await runner.start(attempt("times_out", 4))
+    await until(lambda: "hangs in its thread" in caplog.text)
+    assert "Restart this worker" not in caplog.text
+    gate.opened.set()
+    await until(lambda: gate.inside == 0)
     await runner.close()
 
 

@@ -199,10 +199,10 @@ async def test_an_outcome_that_came_before_the_close_is_committed_by_it(place: P
 
 
 async def until_ended(place: Place, command: Command) -> None:
-    """Waits until the step's task has ended, and no longer: the shard has not heard of it yet."""
-    tasks = place.runner._tasks.items()  # pyright: ignore[reportPrivateUsage] - nobody else knows it so early
-    [task] = [task for attempt, task in tasks if attempt.run == command.id]
-    await asyncio.wait({task})
+    """Waits until the step has ended, and no longer: the shard has not heard of it yet."""
+    executions = place.runner._executions.items()  # pyright: ignore[reportPrivateUsage] - nobody else knows it so early
+    [outcome] = [execution.outcome for attempt, execution in executions if attempt.run == command.id]
+    await asyncio.wait({outcome})
 
 
 async def test_a_shard_that_comes_back_to_its_worker_attaches_to_the_step_that_still_runs(place: Place) -> None:
@@ -338,6 +338,7 @@ async def test_a_bug_on_one_input_costs_that_input_alone(
     await shard.close()
 
 
+@pytest.mark.parity(17)
 async def test_steps_that_hang_do_not_keep_their_run_from_being_cancelled(
     place: Place, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:

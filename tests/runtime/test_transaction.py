@@ -81,6 +81,7 @@ def values(connection: Connection, topic: str) -> list[bytes | None]:
     return [message.value() for message in committed(connection, topic)]
 
 
+@pytest.mark.parity(26)
 def test_a_batch_appears_in_all_topics_as_one(
     connection: Connection, topics: Topics, make_producer: MakeProducer
 ) -> None:
@@ -107,6 +108,7 @@ def test_the_offset_is_that_of_the_last_state_record_of_each_commit(
     assert producer.commit([]) is None
 
 
+@pytest.mark.parity(23, 26)
 def test_a_second_owner_fences_the_first_whose_open_transaction_vanishes(
     connection: Connection, topics: Topics, make_producer: MakeProducer
 ) -> None:

@@ -25,6 +25,7 @@ async def suspended(wait: Wait) -> Suspend:
     return outcome
 
 
+@pytest.mark.parity(11)
 async def test_a_wait_lasts_for_a_duration_until_an_instant_or_as_the_context_says() -> None:
     assert (await suspended(Wait(timedelta(hours=1)))).timeout == timedelta(hours=1)
     assert (await suspended(Wait(NOON))).until == NOON
@@ -32,5 +33,5 @@ async def test_a_wait_lasts_for_a_duration_until_an_instant_or_as_the_context_sa
 
 
 def test_an_instant_without_a_time_zone_is_refused_where_it_is_written() -> None:
-    with pytest.raises(StepDefinitionError, match=r"has no time zone \(.*test_wait.py:\d+\); give an aware datetime"):
+    with pytest.raises(StepDefinitionError, match=r"has no time zone \(.*test_wait.py:\d+\): give an aware datetime"):
         Wait(datetime(2026, 1, 1))  # noqa: DTZ001  # wrong on purpose

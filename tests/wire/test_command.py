@@ -14,6 +14,7 @@ from hephaestus_stream.wire.command import (
     MAX_DEPTH,
     CancelCommand,
     Command,
+    MigrateCommand,
     ResumeCommand,
     StartCommand,
     decode_command,
@@ -30,6 +31,7 @@ RESUME = (
     b'{"type": "resume", "id": "0192f0c1", "workflow": "OrderFlow", "key": "orderid::abc123", "node": "review", '
     b'"event": "received", "payload": {"stars": 5}}'
 )
+MIGRATE = b'{"type":"migrate","schema":2,"id":"0192f0c1","workflow":"OrderFlow","key":"orderid::abc123","to_version":3}'
 CANCEL = (
     b'{"type": "cancel", "id": "0192f0c1", "workflow": "OrderFlow", "key": "orderid::abc123", '
     b'"reason": "customer asked"}'
@@ -254,7 +256,15 @@ def test_an_unknown_type_is_refused_with_those_there_are(kind: object) -> None:
     error = refusal(changed(START, type=kind))
 
     assert error.reason == "undecodable"
-    assert "'start', 'resume', 'cancel'" in str(error)
+    assert "'start', 'resume', 'migrate', 'cancel'" in str(error)
+
+
+def test_a_migrate_says_its_schema_since_the_first_one_has_none() -> None:
+    assert decode_command(MIGRATE) == MigrateCommand(
+        schema=2, id="0192f0c1", workflow="OrderFlow", key="orderid::abc123", to_version=3
+    )
+    assert encode_command(decode_command(MIGRATE)) == MIGRATE
+    assert "'schema'" in str(refusal(changed(MIGRATE, schema=1)))
 
 
 def test_the_first_schema_may_be_named() -> None:
@@ -262,7 +272,7 @@ def test_the_first_schema_may_be_named() -> None:
 
 
 def test_a_later_schema_is_refused_as_such_even_with_fields_that_only_it_has() -> None:
-    error = refusal(changed(START, schema=2, priority="high", type="reset"))
+    error = refusal(changed(START, schema=3, priority="high", type="reset"))
 
     assert (error.reason, error.id, error.key) == ("unsupported_schema", "0192f0c1", "orderid::abc123")
     assert "upgrade the workers" in str(error)

@@ -16,6 +16,7 @@ def is_id(text: str) -> bool:
     return True
 
 
+@pytest.mark.parity(15)
 @pytest.mark.parametrize(
     "instance", ["abc123", "a", "a:b", "ä ö", "日本", "x" * 200, "é" * 100, "a/b?c=d#e", "__proto__"]
 )
@@ -24,6 +25,7 @@ def test_a_key_is_split_into_what_it_was_joined_from(instance: str) -> None:
     assert full_key("orderid", instance) == f"orderid::{instance}"
 
 
+@pytest.mark.parity(15)
 @given(st.text())
 def test_any_text_is_refused_or_survives_the_key(instance: str) -> None:
     if is_id(instance):
@@ -35,6 +37,7 @@ def test_any_text_is_refused_or_survives_the_key(instance: str) -> None:
             full_key("orderid", instance)
 
 
+@pytest.mark.parity(15)
 @pytest.mark.parametrize(
     ("instance", "complaint"),
     [

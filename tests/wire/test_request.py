@@ -11,6 +11,7 @@ from workflows.order import Order, OrderFlow
 ORDER = Order(sku="chair", quantity=1, customer="ada")
 
 
+@pytest.mark.parity(20)
 def test_metadata_that_cannot_be_kept_are_refused_in_one_line() -> None:
     with pytest.raises(CommandError, match="'metadata': holds a whole number beyond 64 bits") as refused:
         start_command(OrderFlow, "a", ORDER, metadata={"n": 10**26})

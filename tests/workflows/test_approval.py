@@ -18,6 +18,7 @@ async def test_nobody_is_asked_for_a_small_amount() -> None:
     assert run.results["pay"] == {"amount": 100, "approved_by": "nobody", "account": "petty cash"}
 
 
+@pytest.mark.parity(13)
 async def test_the_manager_and_finance_are_asked_at_once() -> None:
     run = await _asked(Simulator())
 
@@ -25,6 +26,7 @@ async def test_the_manager_and_finance_are_asked_at_once() -> None:
     assert set(run.waiting) == {"manager", "finance"}
 
 
+@pytest.mark.parity(13)
 @pytest.mark.parametrize("first", ["manager", "finance"])
 async def test_an_expense_is_paid_when_both_have_answered_whoever_comes_first(first: str) -> None:
     simulator = Simulator()

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from hephaestus_stream.testing import SimulatedRun, Simulator
 from workflows.permit import Application, PermitFlow, Work
 
@@ -23,6 +25,7 @@ async def test_a_case_opens_two_lines_of_work_side_by_side() -> None:
     assert set(run.waiting) == {"t02_check_confirmation", "t06_determine_stop_advice"}
 
 
+@pytest.mark.parity(13)
 async def test_one_line_goes_on_while_the_other_waits() -> None:
     simulator = Simulator()
     run = await _opened(simulator)

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import partial
 from inspect import unwrap
-from types import SimpleNamespace, UnionType
+from types import CodeType, SimpleNamespace, UnionType
 from typing import Literal, Union, cast, get_args, get_origin
 
 from hephaestus_stream.core.definition import Draft
-from hephaestus_stream.core.rules.problem import problem
+from hephaestus_stream.core.problem import problem
+from hephaestus_stream.core.rule import Rule
 from hephaestus_stream.core.transition import Transition, label_text
-from hephaestus_stream.errors import Problem
+from hephaestus_stream.errors import Note, Problem
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -23,26 +24,35 @@ def check(draft: Draft) -> Iterator[Problem]:
             continue
         declared = labels_of(row.choose)
         place = f"{draft.name_of(row.source)}.{row.event}"
-        function = getattr(row.choose, "__name__", repr(row.choose))
+        function = _name_of(row.choose)
+        defined = _where_defined(row.choose)
         if declared is None:
             yield problem(
-                f"{place} is routed by {function}, whose return annotation names no labels",
+                Rule.UNLABELLED_ROUTE,
                 row.location,
-                f"annotate it with a Literal or an Enum: def {function}(context) -> Literal[{_quoted(row)}]",
+                what=f"{place} is routed by {function}, whose return annotation names no labels",
+                remedy=f"annotate it with a Literal or an Enum: def {function}(context) -> Literal[{_quoted(row)}]"
+                if function.isidentifier()
+                else f"write a function in its place: def choose(context) -> Literal[{_quoted(row)}]",
+                notes=defined,
             )
             continue
         written = [label for label in row.targets if label is not None]
         for label in (label for label in declared if label not in written):
             yield problem(
-                f"{place} has no target for {label!r}, which {function} can return",
+                Rule.MISSING_LABEL,
                 row.location,
-                f"add {label!r}: node to the table",
+                what=f"{place} has no target for {label!r}, which {function} can return",
+                remedy=f"add {label!r}: node to the table",
+                notes=defined,
             )
         for label in (label for label in written if label not in declared):
             yield problem(
-                f"{place} has a target for {label!r}, which {function} never returns",
+                Rule.UNKNOWN_LABEL,
                 row.location,
-                f"take it out of the table, or use one of {', '.join(map(repr, declared))}",
+                what=f"{place} has a target for {label!r}, which {function} never returns",
+                remedy=f"take it out of the table, or use one of {', '.join(map(repr, declared))}",
+                notes=defined,
             )
 
 
@@ -70,6 +80,18 @@ def _function_of(choose: Callable[..., object]) -> object:
     if hasattr(choose, "__globals__"):
         return unwrap(choose)
     return unwrap(getattr(choose, "__call__", choose))  # noqa: B004  # not a test: an object's method
+
+
+def _name_of(choose: Callable[..., object]) -> str:
+    return str(getattr(_function_of(choose), "__name__", type(choose).__name__))
+
+
+def _where_defined(choose: Callable[..., object]) -> tuple[Note, ...]:
+    function = _function_of(choose)
+    code: CodeType | None = getattr(function, "__code__", None)
+    if code is None:
+        return ()
+    return (Note(what=f"{_name_of(choose)} is defined here", file=code.co_filename, line=code.co_firstlineno),)
 
 
 def _labels_in(hint: object) -> tuple[str, ...] | None:

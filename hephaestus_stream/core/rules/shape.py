@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from hephaestus_stream.core.definition import Draft
 from hephaestus_stream.core.ending import Ending
 from hephaestus_stream.core.graph import Graph, path_between, reachable
-from hephaestus_stream.core.rules.problem import problem
+from hephaestus_stream.core.problem import note, problem
+from hephaestus_stream.core.rule import Rule
 from hephaestus_stream.core.step import Step, is_step
 from hephaestus_stream.core.transition import Transition
 from hephaestus_stream.errors import Problem
@@ -21,12 +23,18 @@ def check(draft: Draft) -> Iterator[Problem]:
     for name, node in draft.nodes.items():
         if is_step(node) and not node.events():
             yield problem(
-                f"{name} ends a path, but is no ending",
+                Rule.DEAD_END,
                 node.location,
-                f"give {type(node).__name__} an event and lead it to a Done() or a Failed(...)",
+                what=f"{name} ends a path, but is no ending",
+                remedy=f"give {type(node).__name__} an event and lead it to a Done() or a Failed(...)",
             )
         elif not isinstance(node, Step | Ending):
-            yield problem(f"{name} is a bare Node", node.location, "use a Step, a Done() or a Failed(...)")
+            yield problem(
+                Rule.BARE_NODE,
+                node.location,
+                what=f"{name} is a bare Node, neither a step nor an ending",
+                remedy="use a Step, a Done() or a Failed(...)",
+            )
 
 
 def _cycles(draft: Draft, graph: Graph) -> Iterator[Problem]:
@@ -39,9 +47,14 @@ def _cycles(draft: Draft, graph: Graph) -> Iterator[Problem]:
             # Of the nodes on one tangle of cycles only the first is reported.
             reported |= reachable(graph, name) & reachable(graph, name, backwards=True)
             yield problem(
-                f"{' -> '.join(cycle)} is a cycle",
+                Rule.CYCLE,
                 _arrow(draft, *cycle[-2:]).location,
-                "a run passes each node once; retry within the step, or start another run",
+                what=f"{' -> '.join(cycle)} is a cycle",
+                notes=tuple(
+                    note(f"{source} leads to {target}", _arrow(draft, source, target).location)
+                    for source, target in pairwise(cycle[:-1])
+                ),
+                remedy="a run passes each node once; retry within the step, or start another run",
             )
 
 
@@ -61,7 +74,8 @@ def _unreachable(draft: Draft, graph: Graph) -> Iterator[Problem]:
     for name in graph.nodes:
         if name not in reached:
             yield problem(
-                f"{name} cannot be reached from start ({graph.start})",
+                Rule.UNREACHABLE_NODE,
                 draft.nodes[name].location,
-                f"lead an event to it, or delete {name}",
+                what=f"{name} cannot be reached from start ({graph.start})",
+                remedy=f"lead an event to it, or delete {name}",
             )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from hephaestus_stream.core.definition import Draft
-from hephaestus_stream.core.rules.problem import problem
+from hephaestus_stream.core.problem import problem
+from hephaestus_stream.core.rule import Rule
 from hephaestus_stream.core.step import Step, is_step, type_arguments
 from hephaestus_stream.errors import Problem
 
@@ -19,32 +20,55 @@ def check(draft: Draft) -> Iterator[Problem]:
     """A workflow without an input type, or with one that pydantic cannot read; a step that reads another one."""
     if isinstance(draft.input_type, TypeVar):
         yield problem(
-            f"{draft.class_name} does not say what starts it",
+            Rule.MISSING_INPUT,
             draft.location,
-            f"name its input: class {draft.class_name}(Workflow[Order], ...), or Workflow[None]",
+            what=f"{draft.class_name} does not say what starts it",
+            remedy=f"name its input: class {draft.class_name}(Workflow[Order], ...), or Workflow[None]",
         )
         return
-    try:
-        TypeAdapter[Any](draft.input_type)
-    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+    reason = _why_unreadable(draft.input_type)
+    if reason is not None:
         yield problem(
-            f"{draft.class_name} cannot be started with a {show(draft.input_type)}",
+            Rule.UNREADABLE_INPUT,
             draft.location,
-            f"use a pydantic model or another type that pydantic can read: {error.message}",
+            what=f"{draft.class_name} cannot be started with {show(draft.input_type)}",
+            remedy=f"use a pydantic model or another type that pydantic can read: {reason}",
         )
     for name, node in draft.nodes.items():
         if not is_step(node):
             continue
+        yield from _unreadable_payloads(name, node)
         # `MyStep[Order]()` leaves its parameter with the object.
         alias = get_args(getattr(node, "__orig_class__", None))
         reads = type_arguments(type(node), Step)[0]
         reads = alias[0] if alias and isinstance(reads, TypeVar) else reads
         if not accepts(reads, draft.input_type):
             yield problem(
-                f"{name} reads {show(reads)}, but {draft.class_name} is started with {show(draft.input_type)}",
+                Rule.OTHER_INPUT,
                 node.location,
-                f"use a step over {show(draft.input_type)}, or over a type that it is a kind of (object fits all)",
+                what=f"{name} reads {show(reads)}, but {draft.class_name} is started with {show(draft.input_type)}",
+                remedy=f"use a step over {show(draft.input_type)}, or over one of its base classes (object fits all)",
             )
+
+
+def _unreadable_payloads(name: str, node: Step[Any, Any]) -> Iterator[Problem]:
+    for event, declared in node.events().items():
+        reason = None if declared.model is None else _why_unreadable(declared.model)
+        if reason is not None:
+            yield problem(
+                Rule.UNREADABLE_PAYLOAD,
+                node.location,
+                what=f"{name}.{event} cannot carry {show(declared.model)}",
+                remedy=f"use a pydantic model or another type that pydantic can read: {reason}",
+            )
+
+
+def _why_unreadable(kind: object) -> str | None:
+    try:
+        TypeAdapter[Any](cast("type[Any]", kind))
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        return error.message.partition(". ")[0]  # what follows advises on pydantic's own settings
+    return None
 
 
 def accepts(reads: object, given: object) -> bool:

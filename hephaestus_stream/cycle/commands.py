@@ -1,0 +1,166 @@
+"""What each command does: it starts a run, sends it an event, moves it to another version, or ends it."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from hephaestus_stream.core.admission import Existing, KeyRecord, admit, conflicting, find_run
+from hephaestus_stream.core.answer import Accepted, Answer, Refused
+from hephaestus_stream.core.definition import Definition
+from hephaestus_stream.core.input import Cancel, Migrate, Release, Resume, Start, StartRefused
+from hephaestus_stream.core.state import ParkedEvent, Reported, State
+from hephaestus_stream.cycle.execution import Decided, Execution
+from hephaestus_stream.cycle.payload import event_payload, label_size, start_payload, unreadable_payload
+from hephaestus_stream.errors import EngineError
+from hephaestus_stream.wire.command import CancelCommand, Command, MigrateCommand, ResumeCommand, StartCommand
+
+
+class Commands:
+    """Applies commands, one after the other."""
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+        self._tables = execution.tables
+        self._catalog = execution.shard.catalog
+
+    def apply(self, command: Command, *, trace: str | None) -> tuple[Answer, str | None]:
+        """Does what a command says; returns the answer and the run that it is about."""
+        match command:
+            case StartCommand():
+                return self._start(command, trace=trace)
+            case ResumeCommand():
+                return self._resume(command)
+            case MigrateCommand():
+                return self._migrate(command)
+            case CancelCommand():
+                return self._cancel(command)
+            case _:
+                assert_never(command)
+
+    def release(self, definition: Definition, state: State) -> None:
+        """Sends the events again that were kept while a run was parked."""
+        for parked in state.parked:
+            current = self._tables.state(state.key, state.run) or state
+            self._execution.transit(definition, current, Release(_resume_of(definition, parked)))
+
+    def _start(self, command: StartCommand, *, trace: str | None) -> tuple[Answer, str | None]:
+        definition = self._catalog.find(command.workflow, command.version)
+        if isinstance(definition, Refused):
+            return definition, None
+        prefix = command.key.partition("::")[0]
+        if prefix != definition.key:
+            right = f"{definition.key}::{command.key.partition('::')[2]}"
+            message = f"{command.key} is no key of {definition.name}; write {right}"
+            return Refused("invalid_key", message), None
+        payload = start_payload(command, definition=definition)
+        if isinstance(payload, Refused):
+            return payload, None
+        record = self._tables.key_record(command.key)
+        admission = admit(definition, record, key=command.key, on_conflict=command.on_conflict)
+        if isinstance(admission, Refused):
+            self._tell_refused(command, admission)
+            return admission, admission.run
+        if isinstance(admission, Existing):
+            return Accepted("existing"), admission.run
+        # All is decided before anything of it is written down: a start that fails ends no other run.
+        decided = [self._replaced(command, run, record) for run in admission.terminate]
+        size = len(payload) + label_size(command)
+        trace = trace or self._execution.shard.new_trace(definition)
+        start = Start(command.key, command.id, payload, command.tags, dict(command.metadata), size, trace)
+        decided.append(Decided(definition, self._execution.decide(definition, None, start)))
+        self._execution.carry_out(decided)
+        return Accepted("applied"), command.id
+
+    def _tell_refused(self, command: StartCommand, refused: Refused) -> None:
+        """Writes a second start into the history of the live run that stands against it."""
+        state = None if refused.run is None else self._tables.state(command.key, refused.run)
+        if state is not None and state.is_live:
+            what = StartRefused(command.id, refused.reason, refused.message)
+            self._execution.transit(self._definition(state), state, what)
+
+    def _replaced(self, command: StartCommand, run: str, record: KeyRecord) -> Decided:
+        """How a run ends that is replaced; a parked one, too."""
+        state = self._tables.state(command.key, run)
+        found = next(each for each in record.runs if each.run == run)
+        if state is None:
+            raise EngineError(f"{command.key} names the run {run}, and there is none")
+        definition = self._catalog.get(found.workflow, found.version)
+        cancel = Cancel(command.id, f"replaced by run {command.id}")
+        return Decided(definition, self._execution.decide(definition, state, cancel))
+
+    def _resume(self, command: ResumeCommand) -> tuple[Answer, str | None]:
+        state = self._find(command)
+        if isinstance(state, Refused):
+            return state, None
+        definition = self._definition(state)
+        if definition is None:
+            parked = Resume(command.id, command.node, Reported(command.event, command.payload_json()))
+            answer = _answer_of(self._execution.transit(None, state, parked).answer)
+            if answer == Accepted("kept"):
+                answer = Accepted("kept", self._catalog.why_parked(state.workflow, state.version))
+            return answer, state.run
+        resume = _resume_of(
+            definition, ParkedEvent(command.node, Reported(command.event, command.payload_json()), command.id)
+        )
+        return _answer_of(self._execution.transit(definition, state, resume).answer), state.run
+
+    def _migrate(self, command: MigrateCommand) -> tuple[Answer, str | None]:
+        state = self._find(command)
+        if isinstance(state, Refused):
+            return state, None
+        target = self._catalog.find(command.workflow, command.to_version)
+        if isinstance(target, Refused):
+            return target, state.run
+        record = self._tables.key_record(command.key)
+        conflict = conflicting(target, record, key=command.key, besides=state.run)
+        if conflict is not None:
+            return conflict, conflict.run
+        migrate = Migrate(command.id, unreadable_payload(target, state))
+        decision = self._execution.transit(target, state, migrate)
+        if isinstance(decision.answer, Accepted):
+            self._execution.batch.migrated.add((state.key, state.run))
+            self.release(target, decision.state)
+        return _answer_of(decision.answer), state.run
+
+    def _cancel(self, command: CancelCommand) -> tuple[Answer, str | None]:
+        state = self._find(command)
+        if isinstance(state, Refused):
+            return state, None
+        decision = self._execution.transit(self._definition(state), state, Cancel(command.id, command.reason))
+        return _answer_of(decision.answer), state.run
+
+    def _find(self, command: ResumeCommand | MigrateCommand | CancelCommand) -> State | Refused:
+        """The run that a command means."""
+        record = self._tables.key_record(command.key)
+        run = find_run(record, key=command.key, workflow=command.workflow, run=command.run, version=command.version)
+        if isinstance(run, Refused):
+            if not record.runs and not self._catalog.knows(command.workflow):
+                return self._catalog.unknown(command.workflow)
+            # The key may have forgotten a run that is still kept: an ended one, as all that it forgets.
+            named = None if command.run is None else self._tables.state(command.key, command.run)
+            return run if named is None or run.reason != "not_found" or named.workflow != command.workflow else named
+        return self._tables.state(command.key, run.run) or Refused("not_found", f"{command.key} is not kept any more")
+
+    def _definition(self, state: State) -> Definition | None:
+        """A run's workflow in its version; None where the worker lacks it, which is told."""
+        definition = self._catalog.get(state.workflow, state.version)
+        if definition is None:
+            self._execution.batch.parked.add((state.workflow, state.version))
+        return definition
+
+
+def _resume_of(definition: Definition, sent: ParkedEvent) -> Resume:
+    """An event as the engine takes it: with its payload as its model writes it, or what the model says against it."""
+    event = sent.reported.event
+    node = sent.node or _only(definition.external_nodes(event))
+    declared = definition.events.get(node or "", {}).get(event)
+    payload, problem = event_payload(sent.reported.payload or b"null", declared)
+    return Resume(sent.command, sent.node, Reported(event, payload), problem)
+
+
+def _answer_of(answer: Answer | None) -> Answer:
+    return answer or Refused("engine_error", "the engine gave no answer; please report it")
+
+
+def _only(names: tuple[str, ...]) -> str | None:
+    return names[0] if len(names) == 1 else None

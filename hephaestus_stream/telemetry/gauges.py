@@ -1,0 +1,82 @@
+"""How much lies where in a worker, asked whenever somebody collects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from opentelemetry.metrics import CallbackOptions, Observation
+
+from hephaestus_stream.telemetry import names
+from hephaestus_stream.telemetry.api import gauge
+from hephaestus_stream.telemetry.names import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class ShardLoad:
+    """What waits in one shard.
+
+    Attributes:
+        partition: Which.
+        mailbox: Inputs that were read.
+        backlog: Committed attempts that the runner has no room for.
+        timers_held: Due timers whose workflow the worker lacks.
+    """
+
+    partition: int
+    mailbox: int
+    backlog: int
+    timers_held: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLoad:
+    """What one worker has on its hands.
+
+    Attributes:
+        shards: Those that are open.
+        attempts: Attempts that its runner knows.
+        replaying: The changelog records that shards which open still have before them, by partition.
+    """
+
+    shards: Sequence[ShardLoad]
+    attempts: int
+    replaying: Mapping[int, int]
+
+
+_Load = Callable[[], WorkerLoad]
+
+# One process has one set of instruments, and may have several workers.
+_WATCHED: Final[list[_Load]] = []
+
+
+@contextmanager
+def watched(load: Callable[[], WorkerLoad]) -> Generator[None]:
+    """Lets a worker be asked for its load, from whatever thread collects, until the block ends."""
+    _WATCHED.append(load)
+    try:
+        yield
+    finally:
+        _WATCHED.remove(load)
+
+
+def _observe(metric: Metric, read: Callable[[WorkerLoad], Iterable[tuple[int, int | None]]]) -> None:
+    def observe(_options: CallbackOptions) -> Iterable[Observation]:
+        for load in tuple(_WATCHED):  # a worker may end meanwhile
+            for value, partition in read(load()):
+                yield Observation(value, {} if partition is None else {names.PARTITION: str(partition)})
+
+    gauge(metric, observe)
+
+
+_observe(names.PARTITIONS_OWNED, lambda load: [(len(load.shards), None)])
+_observe(names.ATTEMPTS_HELD, lambda load: [(load.attempts, None)])
+_observe(names.MAILBOX, lambda load: [(shard.mailbox, shard.partition) for shard in load.shards])
+_observe(names.BACKLOG, lambda load: [(shard.backlog, shard.partition) for shard in load.shards])
+_observe(names.TIMERS_HELD, lambda load: [(shard.timers_held, shard.partition) for shard in load.shards])
+_observe(
+    names.REPLAY_REMAINING,
+    lambda load: [(remaining, partition) for partition, remaining in load.replaying.items()],
+)

@@ -1,0 +1,208 @@
+"""The partition of a simulator: what is durable of it, and the worker that may be lost."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from hephaestus_stream.core.catalog import Catalog
+from hephaestus_stream.core.state import State
+from hephaestus_stream.core.workflow import Workflow
+from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.cycle import run_cycle
+from hephaestus_stream.cycle.execution import ShardProfile
+from hephaestus_stream.cycle.memory import MemoryStore
+from hephaestus_stream.cycle.record import TimerRecord, decode_state
+from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
+from hephaestus_stream.cycle.tables import INSTANCES, Tables
+from hephaestus_stream.testing.clock import VirtualClock
+from hephaestus_stream.testing.runner import EVEN_JITTER, SimulatedRunner
+from hephaestus_stream.wire.command import Command, encode_command
+from hephaestus_stream.wire.headers import REPLY_PARTITION
+from hephaestus_stream.wire.output import HistoryRecord, Reply
+from hephaestus_stream.wire.topics import Topics
+
+_PAGE: Final = 1_000
+_CAREFUL: Final = timedelta(seconds=60)
+"""For how long no step is executed within its cycle after a worker was lost; the worker's own bound."""
+
+_TOPICS: Final = Topics("simulated")
+
+
+class SimulatedShard:
+    """Does what the worker's shard does, but commits to memory, and crashes where it is told to.
+
+    Args:
+        clock: The time of all transitions.
+        runner: Executes the steps.
+        fold: Whether steps are executed within the cycle that asks for them, as far as that goes.
+
+    Attributes:
+        states: The last committed record of each run, by key and run; kept when the worker has forgotten it.
+        history: What was published of each run.
+        replies: The answers to commands that nobody has taken yet, by the command's id.
+        commits: How many cycles were committed.
+        crashes: How many workers were lost.
+        crash_before: The commits, counted from 1, before which the worker is to be lost.
+        crash_after: The commits after which it is.
+    """
+
+    def __init__(self, clock: VirtualClock, runner: SimulatedRunner, *, fold: bool) -> None:
+        self._clock = clock
+        self._runner = runner
+        self._fold = fold
+        self._store = MemoryStore()
+        self._workflows: list[type[Workflow[Any]]] = []
+        self._profile = _profile(self._workflows)
+        self._offset = 0
+        self._commands: list[CommandRecord] = []
+        self._taken_over: list[TakenOver] = []
+        self._held: set[TimerRecord] = set()
+        self._careful_until = clock.now
+        self.states: dict[tuple[str, str], State] = {}
+        self.history: dict[tuple[str, str], list[HistoryRecord]] = defaultdict(list)
+        self.replies: dict[str, Reply] = {}
+        self.commits = 0
+        self.crashes = 0
+        self.crash_before: set[int] = set()
+        self.crash_after: set[int] = set()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The workflows that the worker has."""
+        return self._profile.catalog
+
+    def add(self, workflow: type[Workflow[Any]]) -> None:
+        """Gives the worker a workflow.
+
+        Raises:
+            DuplicateWorkflowError: It has another class of that name and version.
+        """
+        if workflow not in self._workflows:
+            self._profile = _profile([*self._workflows, workflow])
+            self._workflows.append(workflow)
+
+    async def deploy(self, workflows: Iterable[type[Workflow[Any]]]) -> None:
+        """The worker is closed in order, and one takes over that has these workflows.
+
+        Raises:
+            DuplicateWorkflowError: Two of them have the same name and version.
+        """
+        workflows = list(workflows)
+        self._profile = _profile(workflows)
+        self._workflows = workflows
+        await self._runner.lose_all()
+        self._held.clear()
+        self._taken_over = list(self._orphans(worker_lost=False))
+
+    def append(self, command: Command) -> None:
+        """Publishes a command that asks for an answer."""
+        value, headers = encode_command(command), ((REPLY_PARTITION, b"0"),)
+        self._commands.append(CommandRecord(self._offset, 0, command.key.encode(), value, headers))
+        self._offset += 1
+
+    @property
+    def next_timer(self) -> datetime | None:
+        """When the next timer is due that the worker can fire."""
+        due = self._tables().due_timers(datetime.max.replace(tzinfo=self._clock.now.tzinfo), limit=1, held=self._held)
+        return due[0].due_at if due else None
+
+    async def work(self) -> None:
+        """Cycles until nothing is left to do without time passing."""
+        while True:
+            sources = self._take()
+            if sources:
+                await self._cycle(sources)
+            elif not await self._runner.settle():
+                return
+
+    async def sweep(self) -> None:
+        """Deletes what is kept no longer, as an idle shard does."""
+        more = True
+        while more:
+            batch = await run_cycle(self._profile, self._store, self._runner, [], now=self._clock.now)
+            more = batch.more_expired
+            self._store.write(batch.changes)
+
+    async def crash(self) -> None:
+        """The worker is lost with what it has not committed, and a new one takes over."""
+        self.crashes += 1
+        await self._runner.lose_all()
+        self._held.clear()
+        # What killed it may be one of its steps: for a while none begins before a commit tells of it.
+        self._careful_until = self._clock.now + _CAREFUL
+        # Commands that were not committed are read again, since they are still here.
+        self._taken_over = list(self._orphans(worker_lost=True))
+
+    def _take(self) -> list[Source]:
+        """The inputs of the next cycle, in the worker's order; one alone where each step has a commit of its own."""
+        due = self._tables().due_timers(self._clock.now, limit=_PAGE, held=self._held)
+        timers = [TimerDue(timer, EVEN_JITTER) for timer in due]
+        sources: list[Source] = [*self._runner.ended(), *self._taken_over, *self._commands, *timers]
+        return sources if self._folds else sources[:1]
+
+    @property
+    def _folds(self) -> bool:
+        return self._fold and self._clock.now >= self._careful_until
+
+    async def _cycle(self, sources: Sequence[Source]) -> None:
+        now = self._clock.now
+        batch = await run_cycle(self._profile, self._store, self._runner, sources, now=now, fold=self._folds)
+        commit = self.commits + 1
+        if commit in self.crash_before:
+            self.crash_before.remove(commit)
+            await self.crash()
+            return
+        self._commit(batch, sources)
+        if commit in self.crash_after:
+            self.crash_after.remove(commit)
+            await self.crash()
+            return
+        self._after_commit(batch, sources)
+
+    def _commit(self, batch: Batch, sources: Sequence[Source]) -> None:
+        self._store.write(batch.changes)
+        for place, value in batch.changes.items():
+            if place.startswith(INSTANCES) and value is not None:
+                state = decode_state(value)
+                self.states[state.key, state.run] = state
+        for record in batch.outputs:
+            if record.topic == _TOPICS.history and record.value is not None:
+                event = HistoryRecord.from_bytes(record.value)
+                self.history[event.key, event.run].append(event)
+        self._commands = [command for command in self._commands if command not in sources]
+        self.commits += 1
+
+    def _after_commit(self, batch: Batch, sources: Sequence[Source]) -> None:
+        for reply in batch.replies:
+            self.replies[reply.id] = Reply.from_bytes(reply.value)
+        self._taken_over = [run for run in self._taken_over if run not in sources]
+        self._held.update(batch.held)
+        self._held = {timer for timer in self._held if (timer.key, timer.run) not in batch.migrated}
+        for source in sources:
+            if isinstance(source, AttemptEnded):
+                self._runner.forget(source.id)
+        for ended in batch.folded:
+            self._runner.forget(ended)
+        for stopped in batch.stops:
+            self._runner.stop(stopped)
+        for attempt in batch.to_start:
+            self._runner.start(attempt)
+
+    def _orphans(self, *, worker_lost: bool) -> Iterable[TakenOver]:
+        """The runs whose steps the former worker executed, or whose events it could not read."""
+        after: bytes | None = None
+        while page := self._tables().running(after=after, limit=_PAGE):
+            yield from (TakenOver(key, run, worker_lost) for _, key, run in page)
+            after = page[-1][0]
+
+    def _tables(self) -> Tables:
+        return Tables(self._store, command_retention=timedelta(0))
+
+
+def _profile(workflows: Iterable[type[Workflow[Any]]]) -> ShardProfile:
+    return ShardProfile(
+        partition=0, partitions=1, topics=_TOPICS, catalog=Catalog(workflows), jitter=lambda: EVEN_JITTER
+    )
