@@ -65,6 +65,7 @@ class WorkerOptions:
 
     concurrency: Annotated[int | None, Parameter(help="Async steps at once.")] = None
     threads: Annotated[int | None, Parameter(help="Blocking steps at once.")] = None
+    processes: Annotated[int | None, Parameter(help="Steps in processes at once.")] = None
     data: Annotated[Path | None, Parameter(help="The folder of its databases; they can be rebuilt from Kafka.")] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None, Parameter(help="From which level on it logs.")
@@ -78,6 +79,7 @@ class WorkerOptions:
         return {
             "concurrency": self.concurrency,
             "threads": self.threads,
+            "processes": self.processes,
             "data": self.data,
             "log_level": self.log_level,
             "log_format": self.log_format,
