@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import pytest
+from hypothesis import settings
 
 from hephaestus_stream.local_kafka import KAFKA_VERSION, temporary_kafka
 from hephaestus_stream.local_kafka.ports import free_port
 from hephaestus_stream.wire.connection import Connection
+
+# No test asserts a time, and the machine may have other things to do.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 _DOCKER_ANSWERS_WITHIN_SECONDS = 2
 _IN_CONTAINER = {

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Annotated, Any, Final, TypeVar
 
 from cyclopts import Parameter
@@ -217,6 +218,8 @@ async def _tell(command: Command, settings: Settings, what: str, *, output: Outp
         text.append(f"; {reply.message or 'it came early and is kept until its node waits'}", "yellow")
     elif reply.effect == "existing":
         text.append("; nothing had to be done", "yellow")
+    elif reply.message is not None:
+        text.append(f" {reply.message}")
     show(text, document=_document(reply), output=output)
 
 
@@ -240,10 +243,23 @@ def _ended(completion: Completion) -> Text:
         text.append(f" at {completion.ended_at}")
     text.append(f" after {(completion.at - completion.started_at).total_seconds():.3f} s", "dim")
     if completion.error is not None:
-        text.append(f"\n  {completion.error}", "red")
+        text.append(f"\n  {_error_text(completion.error)}", "red")
     for node, result in completion.results.items():
-        text.append(f"\n  {node}: ", "cyan").append(f"{result}")
+        if result is not None:  # most events carry nothing
+            text.append(f"\n  {node}: ", "cyan").append(_compact(result))
     return text
+
+
+def _error_text(error: JsonValue) -> str:
+    match error:
+        case {"type": str(kind), "message": str(message)}:
+            return f"{kind}: {message}"
+        case _:
+            return _compact(error)
+
+
+def _compact(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _document(reply: Reply) -> object:

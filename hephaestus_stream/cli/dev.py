@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from hephaestus_stream.cli.local import FOLDER
 from hephaestus_stream.cli.logs import set_up_logging
 from hephaestus_stream.cli.modules import load_workflows
 from hephaestus_stream.cli.options import WORKER_DEFAULTS, KafkaOptions, WorkerOptions
+from hephaestus_stream.cli.sample import sample_input
 from hephaestus_stream.cli.serve import nothing, serve
 from hephaestus_stream.local_kafka import LocalKafka
 from hephaestus_stream.wire.request import AnyWorkflow
@@ -75,4 +77,9 @@ def _commands(workflows: Sequence[AnyWorkflow]) -> Iterator[str]:
         doc = inspect.getdoc(sys.modules[workflow.__module__]) or ""
         lines = [line.strip() for line in doc.splitlines()]
         shown = [line for line in lines if line.startswith(_SHOWN) and workflow.__module__ in line]
-        yield from shown or [f"hephaestus start {workflow.__module__}:{workflow.__name__} ID --input '{{}}'"]
+        yield from shown or [_start(workflow)]
+
+
+def _start(workflow: AnyWorkflow) -> str:
+    sample = shlex.quote(sample_input(workflow.definition.input_adapter))
+    return f"hephaestus start {workflow.__module__}:{workflow.__name__} ID --input {sample}"

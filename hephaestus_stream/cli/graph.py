@@ -54,7 +54,7 @@ def graph(
         run: Which run of the instance; its newest unless given.
     """
     definition = load_workflow(workflow).definition
-    drawn_as = format or (_SUFFIXES.get(out.suffix.lower()) if out is not None else None) or "text"
+    drawn_as = format or _format_of(out)
     if instance is None:
         if run is not None:
             raise UsageError("--run names a run of an instance: add --instance ID")
@@ -62,6 +62,22 @@ def graph(
         return
     history = _history(definition, full_key(definition.key, instance), run=run, kafka=kafka)
     _write(definition, drawn_as, path=PathTaken.from_history(history), caption=_caption(history), out=out)
+
+
+def _format_of(out: Path | None) -> Format:
+    """What the name of the file says; without a suffix it says nothing, and text is drawn.
+
+    Raises:
+        UsageError: It has a suffix of something else.
+    """
+    if out is None or not out.suffix:
+        return "text"
+    suffix = out.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise UsageError(
+            f"{out}: nothing is drawn as {out.suffix}; name a file with {', '.join(_SUFFIXES)}, or say --format"
+        )
+    return _SUFFIXES[suffix]
 
 
 def _history(definition: Definition, key: str, *, run: str | None, kafka: KafkaOptions) -> Sequence[HistoryRecord]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 from rich.console import Console
 from rich.logging import RichHandler
 
 from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG
-from hephaestus_stream.telemetry.log_fields import log_fields
+from hephaestus_stream.telemetry.log_format import LogFormat, formatter_of
 
 # They tell of every rebalance and request; the worker tells itself what matters of it.
 _TALKATIVE: Final = ("aiokafka", "asyncio", "faust", "kafka", "mode")
@@ -48,33 +46,7 @@ class _Repetitions(logging.Filter):
         return True
 
 
-# What every record has; whatever else stands in one was given by `extra`.
-_OF_EVERY_RECORD: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
-
-
-class JsonFormatter(logging.Formatter):
-    """Writes a record as one JSON object a line: what was said, where and when, and for which run."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line; what JSON cannot hold is written as text."""
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line |= log_fields()
-        # Whoever wrote the line knows better than the surroundings, but cannot change what was said and when.
-        given = {name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}
-        line = {**line, **given, **{name: line[name] for name in ("time", "level", "logger", "message")}}
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        if record.stack_info:
-            line["stack"] = self.formatStack(record.stack_info)
-        return json.dumps(line, default=str)
-
-
-def set_up_logging(level: str, style: Literal["text", "json"] = "text") -> None:
+def set_up_logging(level: str, style: LogFormat = "text") -> None:
     """Sends the log of this process to standard error, the lines of other libraries only where they warn.
 
     With `DEBUG` everything is shown.
@@ -88,15 +60,14 @@ def set_up_logging(level: str, style: Literal["text", "json"] = "text") -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _handler(style: Literal["text", "json"]) -> logging.Handler:
+def _handler(style: LogFormat) -> logging.Handler:
     if style == "text" and sys.stderr.isatty():
         console = Console(stderr=True, soft_wrap=True)
         rich = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
         rich.setFormatter(logging.Formatter("%(message)s"))
         return rich
     handler = logging.StreamHandler()
-    plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(JsonFormatter() if style == "json" else plain)
+    handler.setFormatter(formatter_of(style))
     return handler
 
 

@@ -20,7 +20,7 @@ from hephaestus_stream.wire.request import AnyWorkflow
 _logger: Final = logging.getLogger(__name__)
 
 _SIGNALLED: Final = 128
-_PATIENCE_SECONDS: Final = 10.0
+_PATIENCE_SECONDS: Final = 2.0
 
 
 def nothing() -> None:

@@ -76,8 +76,8 @@ def find_target(workflow: str, id: str) -> Target:  # noqa: A002 - the wire's ow
         return Target(definition.name, full_key(definition.key, id), definition)
     if SEPARATOR not in id:
         raise UsageError(
-            f"'{workflow}' is a stored name, so the id must be the full key, as orderid{SEPARATOR}{id}; "
-            f"or name the class, as module:{workflow} {id}"
+            f"'{workflow}' is a stored name, so the id must be the full key, {SEPARATOR.join(('KEY', id))} with the "
+            f"workflow's key before it; or name the class, as module:{workflow} {id}"
         )
     split_key(id)
     return Target(workflow, id, None)

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.landing import Landing
-from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connection_of
+from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connection_of, seconds_of
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, Transport
 from hephaestus_stream.client.verbs import Call, cancelling, migrating, not_ended, resuming, starting
@@ -189,10 +189,11 @@ class AsyncClient:
         Raises:
             NotEndedError: The run has not ended in time.
         """
+        seconds = None if timeout is None else seconds_of(timeout)
         await self.open()
         future = self._landing().bring(self._transport.completion(run, id))
         try:
-            async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
+            async with asyncio.timeout(seconds):
                 return await future
         except TimeoutError:
             if not future.cancelled():

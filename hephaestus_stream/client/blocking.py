@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Self, TypeVar, Unpack, overload
 
 from hephaestus_stream.client.completion import Completion
-from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connection_of
+from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connection_of, seconds_of
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, Transport
 from hephaestus_stream.client.verbs import Call, cancelling, migrating, not_ended, resuming, starting
@@ -128,10 +128,11 @@ class Client:
         timeout: timedelta | None = None,
     ) -> Completion:
         """Returns the end of a run, as `AsyncClient.wait` does."""
+        seconds = None if timeout is None else seconds_of(timeout)
         self.open()
         future = self._transport.completion(run, id)
         try:
-            return future.result(None if timeout is None else timeout.total_seconds())
+            return future.result(seconds)
         except TimeoutError:
             if not future.cancel():
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, cast
 
 from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.wire.connection import Connection
@@ -59,6 +59,17 @@ class Cancelling(Resuming, total=False):
     """
 
     reason: str | None
+
+
+def seconds_of(timeout: timedelta) -> float:
+    """A deadline's length.
+
+    Raises:
+        TypeError: It is no duration, as a number of seconds is none.
+    """
+    if not isinstance(cast("object", timeout), timedelta):
+        raise TypeError(f"timeout={timeout!r} is no duration; give a timedelta, as timedelta(seconds=30)")
+    return timeout.total_seconds()
 
 
 def connection_of(connection: Connection | None, *, bootstrap: str | None, namespace: str | None) -> Connection:

@@ -12,6 +12,7 @@ from typing import Final
 from hephaestus_stream.client.broker import open_consumer, partitions_of
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.completions import CompletionReader
+from hephaestus_stream.client.options import seconds_of
 from hephaestus_stream.client.pending import Pending, PendingCommands
 from hephaestus_stream.client.replies import ReplyReader, any_partition
 from hephaestus_stream.client.run import Published, Run
@@ -158,7 +159,7 @@ class Transport:
             id=command.id,
             key=command.key.encode(),
             value=encode_command(command),
-            deadline=now + timeout.total_seconds(),
+            deadline=now + seconds_of(timeout),
             repeat_at=now + self._repeat_after,
             pause=2 * self._repeat_after,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 import msgspec
@@ -15,13 +16,17 @@ OnConflict = Literal["reject", "return_existing", "terminate_existing"]
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One life of a key, as the key remembers it; `ended` is None while it lives."""
+    """One life of a key, as the key remembers it; `ended` is None while it lives.
+
+    Scope and retention are those of its workflow: a worker that lacks it must be able to end the run.
+    """
 
     run: str
     workflow: str
     version: int
     scope: Scope
     ended: EndStatus | None = None
+    retention: timedelta | None = None
 
 
 class KeyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -30,17 +35,21 @@ class KeyRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     runs: tuple[Run, ...] = ()
     commands: int = 0
 
-    def with_run(self, state: State, *, scope: Scope | None) -> KeyRecord:
-        """The record after a run began or changed; without a scope it keeps the one that it had."""
+    def find(self, run: str) -> Run | None:
+        """A run that the key remembers."""
+        return next((each for each in self.runs if each.run == run), None)
+
+    def with_run(self, state: State, *, scope: Scope | None, retention: timedelta | None = None) -> KeyRecord:
+        """The record after a run began or changed; without scope and retention it keeps those that it had."""
         others: list[Run] = []
         for run in self.runs:
             if run.run != state.run:
                 others.append(run)
                 continue
-            scope = scope or run.scope
+            scope, retention = scope or run.scope, retention or run.retention
             if (run.version, run.scope, run.ended) == (state.version, scope, state.ending):
                 return self
-        run = Run(state.run, state.workflow, state.version, scope or "workflow", state.ending)
+        run = Run(state.run, state.workflow, state.version, scope or "workflow", state.ending, retention)
         return msgspec.structs.replace(self, runs=_remembered((*others, run)))
 
     def without_run(self, run: str) -> KeyRecord:
@@ -144,7 +153,7 @@ def find_run(record: KeyRecord, *, key: str, workflow: str, run: str | None, ver
         names = ", ".join(f"{each.run} (version {each.version})" for each in live[:10])
         return Refused("ambiguous", f"{key} has {len(live)} live runs: {names}; name one with run")
     if fitting:
-        return Refused("ended", f"{key} has ended ({fitting[-1].ended}); start it again")
+        return Refused("ended", f"{key} has ended ({fitting[-1].ended}); only a start gives it a further run")
     wanted = f"run {run}" if run is not None else "run" if version is None else f"run of version {version}"
     others = [f"{each.run} ({each.workflow}, version {each.version})" for each in record.runs[-10:]]
     hint = f"it has {', '.join(others)}" if others else "start it first, or look at the spelling of the id"

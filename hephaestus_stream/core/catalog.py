@@ -65,10 +65,11 @@ class Catalog:
         """Why a run stands still whose workflow the worker lacks, and how it goes on; None where it has it."""
         if self.get(name, version) is not None:
             return None
-        known = ", ".join(map(str, sorted(self._by_name.get(name, {})))) or "no version"
+        known = ", ".join(map(str, sorted(self._by_name.get(name, {}))))
+        has = f"has {name} in version {known}" if known else f"has no version of {name}"
         return (
-            f"parked: the worker has {known} of {name}, not {version}; the run goes on when a worker that has it takes "
-            "over, or when it is migrated to a version that this one has"
+            f"parked: this worker {has}, and not in version {version}; it goes on when a worker that has that version "
+            "takes over, or when it is migrated to one that is here"
         )
 
     def find(self, name: str, version: int | None) -> Definition | Refused:
@@ -85,6 +86,9 @@ class Catalog:
             return Refused("unknown_version", message)
         found = versions.get(version)
         if found is None:
-            message = f"this worker has {name} in version {known}, not in {version}; upgrade the workers before clients"
+            message = (
+                f"this worker has {name} in version {known}, not in {version}; start one that is there, or give the "
+                f"workers version {version} before the clients"
+            )
             return Refused("unknown_version", message)
         return found

@@ -37,6 +37,7 @@ class Draft:
         key: The prefix of its business keys, or None.
         location: The class statement.
         shadowed: Reserved names that something else than a node stands under.
+        unknown: Keywords of the class statement that there are none of.
     """
 
     class_name: str
@@ -57,6 +58,7 @@ class Draft:
     reuse: Reuse
     retention: timedelta | None
     shadowed: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def name_of(self, node: Node) -> str:
         """The attribute that holds a node, or a description of a node that is none of the class's."""

@@ -24,16 +24,16 @@ def judge(graph: Graph, nodes: Mapping[str, NodeState], target: str) -> Verdict:
     meet, it needs a taken edge from each of them. An exit starts at its first taken edge.
     """
     incoming = graph.incoming[target]
-    if target in graph.exits and any(_is_taken(edge, nodes) for edge in incoming):
+    if target in graph.exits and any(is_taken(edge, nodes) for edge in incoming):
         return Verdict.START
     # Backwards, since branches that began first tend to end first: the open one is found at once.
     if any(_is_open(edge, nodes) for edge in reversed(incoming)):
         return Verdict.OPEN
-    taken = {edge for edge in incoming if _is_taken(edge, nodes)}
+    taken = {edge for edge in incoming if is_taken(edge, nodes)}
     if not taken:
         return Verdict.DEAD
     for meeting in graph.meetings[target]:
-        if _is_taken(meeting.fanout, nodes) and not all(taken & arrivals for arrivals in meeting.arrivals):
+        if is_taken(meeting.fanout, nodes) and not all(taken & arrivals for arrivals in meeting.arrivals):
             return Verdict.DEAD
     return Verdict.START
 
@@ -44,7 +44,7 @@ def _is_open(edge: Edge, nodes: Mapping[str, NodeState]) -> bool:
     return source is None or source.status in ACTIVE
 
 
-def _is_taken(place: Edge | Fanout, nodes: Mapping[str, NodeState]) -> bool:
+def is_taken(place: Edge | Fanout, nodes: Mapping[str, NodeState]) -> bool:
     """Whether the source of an edge, or of a fan-out, ended with its event and label."""
     source = nodes.get(place.source)
     return (

@@ -40,5 +40,8 @@ def release(journal: Journal, what: Resume, *, key: str) -> None:
         return
     journal.parked = tuple(event for event in journal.parked if event is not kept)
     journal.payload_bytes -= kept.reported.size
+    told = journal.sequence
     external.resume(journal, what, key=key)
+    if journal.sequence == told:  # refused, and there were too many refusals before
+        journal.record("event_dropped", what.node, event=kept.reported.event, details={"command": what.command})
     journal.answer = None  # whoever sent it was told that it is kept

@@ -156,7 +156,8 @@ def fail_attempt(journal: Journal, what: StepFailed) -> None:
     node = what.node
     state = journal.nodes[node]
     # A node that its version has no longer has no policy either: its failure is permanent.
-    if what.permanent or state.attempt >= (policy := journal.definition.retry_of(node)).max_attempts:
+    lasting = what.permanent or node not in journal.definition.nodes
+    if lasting or state.attempt >= (policy := journal.definition.retry_of(node)).max_attempts:
         fail_node(journal, node, error=what.error)
         return
     _record_failure(journal, node, error=what.error)
@@ -237,7 +238,7 @@ def _give_up_otherwise(journal: Journal, node: str) -> None:
 
 def attempt(journal: Journal, node: str, *, number: int) -> None:
     """An attempt of a step begins."""
-    journal.update(node, status="running", attempt=number, started_at=journal.now)
+    journal.update(node, status="running", attempt=number, started_at=journal.now, restarts=0)
     journal.record("step_started", node, attempt=number)
     journal.effects.append(RunStep(node, number))
 

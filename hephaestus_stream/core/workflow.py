@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Never, TypeVar
 
 from hephaestus_stream.core import rules
 from hephaestus_stream.core.definition import Definition, Draft, Reuse, Scope
@@ -84,6 +84,7 @@ class Workflow(Generic[InputT]):
         retry: RetryPolicy | None = None,
         reuse: Reuse = "always",
         retention: timedelta | None = None,
+        **unknown: Never,  # refused by checkers as if it were not there, and by the rules with the way out
     ) -> None:
         super().__init_subclass__()
         draft = Draft(
@@ -109,6 +110,7 @@ class Workflow(Generic[InputT]):
             reuse=reuse,
             retention=retention,
             shadowed=tuple(name for name in ("definition",) if not isinstance(vars(cls).get(name, None), Node | None)),
+            unknown=tuple(unknown),
         )
         problems = _problems(cls, draft)
         if problems:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+import logging
+from typing import Final, assert_never
 
 from hephaestus_stream.core.admission import Existing, KeyRecord, admit, conflicting, find_run
 from hephaestus_stream.core.answer import Accepted, Answer, Refused
@@ -11,8 +12,10 @@ from hephaestus_stream.core.input import Cancel, Migrate, Release, Resume, Start
 from hephaestus_stream.core.state import ParkedEvent, Reported, State
 from hephaestus_stream.cycle.execution import Decided, Execution
 from hephaestus_stream.cycle.payload import event_payload, label_size, start_payload, unreadable_payload
-from hephaestus_stream.errors import EngineError
+from hephaestus_stream.errors import EngineError, ShardClosedError
 from hephaestus_stream.wire.command import CancelCommand, Command, MigrateCommand, ResumeCommand, StartCommand
+
+_logger: Final = logging.getLogger(__name__)
 
 
 class Commands:
@@ -41,17 +44,22 @@ class Commands:
         """Sends the events again that were kept while a run was parked."""
         for parked in state.parked:
             current = self._tables.state(state.key, state.run) or state
-            self._execution.transit(definition, current, Release(_resume_of(definition, parked)))
+            release = Release(_resume_of(definition, parked))
+            try:
+                self._execution.transit(definition, current, release)
+            except ShardClosedError:  # a record of a newer release, which no event is to blame for
+                raise
+            except Exception as error:  # our own bug must cost this run only, and not what has been decided before
+                _logger.exception("a kept event of %s (run %s) failed in the engine", state.key, state.run)
+                self._execution.halt(definition, current, release, error=error)
+                return
 
     def _start(self, command: StartCommand, *, trace: str | None) -> tuple[Answer, str | None]:
         definition = self._catalog.find(command.workflow, command.version)
         if isinstance(definition, Refused):
             return definition, None
-        prefix = command.key.partition("::")[0]
-        if prefix != definition.key:
-            right = f"{definition.key}::{command.key.partition('::')[2]}"
-            message = f"{command.key} is no key of {definition.name}; write {right}"
-            return Refused("invalid_key", message), None
+        if (wrong := _wrong_key(definition, command.key)) is not None:
+            return wrong, None
         payload = start_payload(command, definition=definition)
         if isinstance(payload, Refused):
             return payload, None
@@ -111,6 +119,8 @@ class Commands:
         target = self._catalog.find(command.workflow, command.to_version)
         if isinstance(target, Refused):
             return target, state.run
+        if (wrong := _wrong_key(target, command.key)) is not None:
+            return wrong, state.run
         record = self._tables.key_record(command.key)
         conflict = conflicting(target, record, key=command.key, besides=state.run)
         if conflict is not None:
@@ -119,6 +129,7 @@ class Commands:
         decision = self._execution.transit(target, state, migrate)
         if isinstance(decision.answer, Accepted):
             self._execution.batch.migrated.add((state.key, state.run))
+            self._execution.defer(state.key, state.run)
             self.release(target, decision.state)
         return _answer_of(decision.answer), state.run
 
@@ -156,6 +167,14 @@ def _resume_of(definition: Definition, sent: ParkedEvent) -> Resume:
     declared = definition.events.get(node or "", {}).get(event)
     payload, problem = event_payload(sent.reported.payload or b"null", declared)
     return Resume(sent.command, sent.node, Reported(event, payload), problem)
+
+
+def _wrong_key(definition: Definition, key: str) -> Refused | None:
+    prefix, _, id = key.partition("::")  # noqa: A001 - the wire's own word
+    if prefix == definition.key:
+        return None
+    name = f"version {definition.version} of {definition.name}"
+    return Refused("invalid_key", f"{key} is no key of {name}; write {definition.key}::{id}")
 
 
 def _answer_of(answer: Answer | None) -> Answer:

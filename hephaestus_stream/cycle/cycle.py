@@ -180,9 +180,6 @@ class _Cycle:
         if found is None:
             return
         definition, state = found
-        if state.parked:
-            self._release(definition, state)
-            state = execution.tables.state(key, run) or state
         attempts = [
             Attempt(AttemptId(key, run, name, node.attempt), definition, state)
             for name, node in state.nodes.items()
@@ -192,18 +189,8 @@ class _Cycle:
         execution.to_run.update({attempt.id: attempt for attempt in alive})
         if len(alive) < len(attempts):
             self._transit(key, run, Recovered(worker_lost, tuple(attempt.id.node for attempt in alive)))
-
-    def _release(self, definition: Definition, state: State) -> None:
-        """Tries the events that were kept while the run was parked."""
-        try:
-            Commands(self._execution).release(definition, state)
-        except ShardClosedError:  # as above
-            raise
-        except Exception as error:  # as above
-            _logger.exception(
-                "kept events of %s (run %s) failed in the engine; the run is halted", state.key, state.run
-            )
-            self._execution.halt(definition, state, Recovered(worker_lost=False), error=error)
+        if state.parked:
+            Commands(execution).release(definition, execution.tables.state(key, run) or state)
 
     def _transit(self, key: str, run: str, what: Input) -> bool:
         """Applies what is no command; returns whether there is such a run, and the worker has its workflow."""

@@ -30,7 +30,7 @@ async def execute(attempt: Attempt, *, executor: Executor | None, jitter: Callab
         timeout = attempt.step.timeout
         async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
             if not attempt.step.is_blocking():
-                return await execute_on_loop(attempt, jitter=jitter, stopping=stop.is_set)
+                return await execute_on_loop(attempt, jitter=jitter, stopping=_is_cancelled)
             call = partial(execute_blocking, attempt, jitter=jitter, stopping=stop.is_set)
             return await asyncio.get_running_loop().run_in_executor(executor, partial(copy_context().run, call))
     except TimeoutError:
@@ -57,7 +57,7 @@ async def execute_on_loop(attempt: Attempt, *, jitter: Callable[[], float], stop
         returned: object = step.execute(attempt.instance, step.config, attempt.context(stopping))
         return attempt.ended(await returned if inspect.isawaitable(returned) else returned)
     except asyncio.CancelledError as error:
-        if _is_stopped():
+        if stopping():
             raise
         return attempt.failed(error, jitter=jitter())  # the step's own doing
     except KeyboardInterrupt:
@@ -94,7 +94,7 @@ def _call(attempt: Attempt, stopping: Callable[[], bool]) -> object:
         raise RuntimeError(f"{attempt.id.node} raised {type(error).__name__}") from error
 
 
-def _is_stopped() -> bool:
+def _is_cancelled() -> bool:
     """Whether somebody cancelled this task, as opposed to a step that raised the error by itself."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,6 @@ from hephaestus_stream.core.decision import (
     ClearTimer,
     Decision,
     Effect,
-    HistoryEvent,
     PublishCompletion,
     PublishResult,
     RunStep,
@@ -30,6 +28,7 @@ from hephaestus_stream.core.state import State
 from hephaestus_stream.core.transition import label_text
 from hephaestus_stream.cycle.attempt import Attempt, AttemptId, context_of, describe
 from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.failure_log import log_failures
 from hephaestus_stream.cycle.publisher import Publisher
 from hephaestus_stream.cycle.tables import Committed, Tables, timer
 from hephaestus_stream.errors import EngineError
@@ -72,9 +71,6 @@ class ShardProfile:
     retention: timedelta = timedelta(days=7)
     new_trace: Callable[[Definition], str | None] = _no_trace
     is_watched: Callable[[], bool] = _not_watched
-
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +124,11 @@ class Execution:
             decisions.append(apply(definition, decisions[-1].state, chosen, now=self.now))
         return decisions
 
+    def defer(self, key: str, run: str) -> None:
+        """Lets the attempts of a run that were asked for begin after the commit only, which stops their forerunners."""
+        for attempt in [attempt for attempt in self.to_run if (attempt.key, attempt.run) == (key, run)]:
+            self.batch.to_start.append(self.to_run.pop(attempt))
+
     def halt(self, definition: Definition, state: State, what: Input, *, error: Exception) -> None:
         """Keeps a run as it was before an input that the engine failed on; the input is in the dead letters."""
         reason = f"{type(what).__name__} failed in the engine: {error!r}"[:1000]
@@ -168,7 +169,7 @@ class Execution:
         for state, sequence, event in history:
             self.tables.add_history(state, sequence, event)
         for decision in decisions:
-            _log_failures(decision)
+            log_failures(decision)
         if self._is_watched:
             self.batch.decisions += decisions
         for each in decided:
@@ -207,37 +208,13 @@ class Execution:
                 assert_never(effect)
 
     def _keep(self, definition: Definition | None, state: State) -> None:
-        retention = definition.retention if definition is not None else None
-        self.tables.put_state(state, retention=retention or self.shard.retention)
         record = self.tables.key_record(state.key)
-        changed = record.with_run(state, scope=None if definition is None else definition.scope)
+        if definition is not None:
+            scope, retention = definition.scope, definition.retention
+        else:  # parked: what its workflow says stands with the key
+            former = record.find(state.run)
+            scope, retention = None, None if former is None else former.retention
+        self.tables.put_state(state, retention=retention or self.shard.retention)
+        changed = record.with_run(state, scope=scope, retention=retention)
         if changed is not record:
             self.tables.put_key_record(state.key, changed)
-
-
-def _log_failures(decision: Decision) -> None:
-    """Leaves a trace in the log of what a developer looks for there."""
-    state = decision.state
-    for event in decision.history:
-        if event.type == "step_failed":
-            what = f"{event.details.get('error')}: {event.details.get('message')}"
-            _logger.warning(
-                "%s: attempt %s of %s failed: %s",
-                state.key,
-                event.attempt,
-                event.node,
-                what,
-                extra=_fields(state, event),
-            )
-            _logger.debug("%s", event.details.get("traceback"), extra=_fields(state, event))
-        elif event.type == "failed":
-            message = event.details.get("message")
-            _logger.error(
-                "%s (run %s) failed at %s: %s", state.key, state.run, event.node, message, extra=_fields(state, event)
-            )
-
-
-def _fields(state: State, event: HistoryEvent) -> dict[str, object]:
-    """What a structured log keeps beside the sentence."""
-    fields: dict[str, object] = {"key": state.key, "run": state.run, "workflow": state.workflow, "node": event.node}
-    return fields if event.attempt is None else {**fields, "attempt": event.attempt}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -18,7 +19,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 # Form of the record, whether it needs a new owner's attention, when it expires (0: never), and a number of its own.
 _HEADER: Final = struct.Struct(">BBqq")
-FORM: Final = 1
+FORM: Final = 2
+_WITH_COUNTS: Final = 2
+"""From this form on a run's state has the numbers of its active nodes."""
 
 
 class AnswerRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -85,7 +88,8 @@ def header_of(value: bytes) -> Header:
 
 def decode_state(value: bytes) -> State:
     """A run's state."""
-    return _STATE.decode(_body(value))
+    state = _STATE.decode(_body(value))
+    return state if value[0] >= _WITH_COUNTS else _counted(state)
 
 
 def decode_key(value: bytes) -> KeyRecord:
@@ -116,6 +120,12 @@ def instant(number: int) -> datetime:
 def _body(value: bytes) -> memoryview:
     _require_known(value[0])
     return memoryview(value)[_HEADER.size :]
+
+
+def _counted(state: State) -> State:
+    numbers = Counter(node.status for node in state.nodes.values())
+    pausing = numbers["retrying"] + numbers["choosing"]
+    return msgspec.structs.replace(state, running=numbers["running"], waiting=numbers["waiting"], pausing=pausing)
 
 
 def _require_known(form: int) -> None:

@@ -7,7 +7,7 @@ Every entry has a key of bytes that begins with its table's letter. `k` keys, `i
 from __future__ import annotations
 
 import struct
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -161,11 +161,11 @@ class Tables:
 
     def set_timer(self, timer: TimerRecord) -> None:
         """Keeps a timer."""
-        self._changes[_timer(timer)] = encode(timer)
+        self._changes[timer_place(timer)] = encode(timer)
 
     def clear_timer(self, timer: TimerRecord) -> None:
         """Deletes a timer; one that was set in this very cycle was never there."""
-        place = _timer(timer)
+        place = timer_place(timer)
         if self._changes.get(place) is not None and self._committed.get(place) is None:
             del self._changes[place]
         else:
@@ -182,6 +182,11 @@ class Tables:
             start = entries[-1][0] + _NUL
         return due[:limit]
 
+    def some_runs(self, limit: int) -> Iterator[State]:
+        """Some of the committed runs."""
+        for _, value in self._committed.scan(INSTANCES, limit=limit):
+            yield decode_state(value)
+
     def running(self, *, after: bytes | None, limit: int) -> list[tuple[bytes, str, str]]:
         """The committed runs with running steps, as (place, key, run), a page at a time."""
         start = None if after is None else after + _NUL
@@ -190,7 +195,7 @@ class Tables:
 
     def expire(self, now: datetime, *, limit: int) -> int:
         """Deletes what is kept no longer; returns how many entries it looked at."""
-        end = EXPIRY + _TIME.pack(microseconds(now))
+        end = EXPIRY + _TIME.pack(microseconds(now) + 1)
         entries = [place for place, _ in self._committed.scan(EXPIRY, end=end, limit=limit)]
         for entry in entries:
             self._changes[entry] = None
@@ -272,7 +277,8 @@ def _command(key: str, command: str) -> bytes:
     return COMMANDS + key.encode() + _NUL + command.encode()
 
 
-def _timer(timer: TimerRecord) -> bytes:
+def timer_place(timer: TimerRecord) -> bytes:
+    """The key of a timer's entry."""
     due_at = _TIME.pack(microseconds(timer.due_at))
     return TIMERS + due_at + _NUL.join((timer.key.encode(), timer.run.encode(), timer.node.encode()))
 

@@ -43,6 +43,9 @@ _STATUS_AFTER: Mapping[str, NodeStatus] = {
 """What a history event makes of its node; types that are not listed leave it as it is."""
 
 
+_ENDS = frozenset({"completed", "failed", "cancelled"})
+
+
 class HistoryRecordLike(Protocol):
     """A history event: the engine's own, or the record that a client has read."""
 
@@ -71,9 +74,11 @@ class PathTaken:
 
     Attributes:
         nodes: The nodes by name.
+        ended: Whether the run is over: what it has not reached by then, it never will.
     """
 
     nodes: Mapping[str, Reached] = field(default_factory=dict[str, Reached])
+    ended: bool = False
 
     @classmethod
     def from_state(cls, state: State) -> Self:
@@ -82,7 +87,8 @@ class PathTaken:
             {
                 name: Reached(node.status, None if node.reported is None else node.reported.event, node.label)
                 for name, node in state.nodes.items()
-            }
+            },
+            ended=not state.is_live,
         )
 
     @classmethod
@@ -92,8 +98,10 @@ class PathTaken:
         Records of types that this release does not know are passed over.
         """
         nodes: dict[str, Reached] = {}
+        ended = False
         for record in records:
             kind, node, event, label = _read(record)
+            ended = kind in _ENDS or (ended and kind != "started")
             if kind == "started":
                 nodes.clear()
             elif node is not None:
@@ -101,30 +109,34 @@ class PathTaken:
                 after = _after(kind, before, event=event, label=label)
                 if after is not None:
                     nodes[node] = after
-        return cls(nodes)
+        return cls(nodes, ended=ended)
 
     def progress(self, node: str) -> Progress:
         """How far a node has come."""
         reached = self.nodes.get(node)
-        return "open" if reached is None else _PROGRESS[reached.status]
+        return self._unreached if reached is None else _PROGRESS[reached.status]
 
     def progress_along(self, edge: Edge) -> Progress:
         """Whether an edge was taken, can no longer be, or is open: its source decides."""
         source = self.nodes.get(edge.source)
         if source is None or self.progress(edge.source) == "active":
-            return "open"
+            return self._unreached
         if source.status != "completed" or source.event != edge.event:
             return "dead"
         if source.label == edge.label:
             return "taken"
         # A history may end between `step_completed` and `routed`.
-        return "open" if source.label is None else "dead"
+        return self._unreached if source.label is None else "dead"
+
+    @property
+    def _unreached(self) -> Progress:
+        return "dead" if self.ended else "open"
 
 
 def _after(kind: str, before: Reached | None, *, event: str | None, label: str | None) -> Reached | None:
     if kind == "routed" and before is not None:
         return replace(before, label=label)
-    if kind in {"completed", "failed"}:
+    if kind in _ENDS:
         # An ending has no history of its own: the end of the run is all that is told of it.
         return before or Reached("completed")
     status = _STATUS_AFTER.get(kind)

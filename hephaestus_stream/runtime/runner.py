@@ -14,6 +14,7 @@ from hephaestus_stream.runtime.step_execution import Execution, Workplace
 from hephaestus_stream.runtime.step_processes import StepProcesses
 from hephaestus_stream.runtime.step_tasks import StepTasks
 from hephaestus_stream.runtime.step_threads import StepThreads
+from hephaestus_stream.telemetry.log_format import LogFormat
 
 _QUEUE_FACTOR: Final = 10
 """How many attempts may wait for each that is executed; beyond it shards take nothing that begins new ones."""
@@ -33,6 +34,7 @@ class StepRunner:
         threads: The same for blocking steps.
         processes: The same for steps in processes.
         stop_grace: What the code of a step gets that is asked to stop, before it is given up.
+        log_format: What a line is that a step in a process logs.
     """
 
     def __init__(
@@ -42,10 +44,11 @@ class StepRunner:
         threads: int,
         processes: int = os.cpu_count() or 1,
         stop_grace: timedelta = _DEFAULT_GRACE,
+        log_format: LogFormat = "text",
     ) -> None:
         self._max_attempts = concurrency * _QUEUE_FACTOR
         self._grace = stop_grace
-        self._processes = StepProcesses(processes)
+        self._processes = StepProcesses(processes, log_format=log_format)
         self._threads = StepThreads(threads)
         self._workplaces: dict[RunnerName, Workplace] = {
             "asyncio": StepTasks(concurrency),

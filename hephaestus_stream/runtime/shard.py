@@ -18,7 +18,7 @@ from hephaestus_stream.cycle.cycle import reject, run_cycle
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.record import TimerRecord
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
-from hephaestus_stream.cycle.tables import Tables, next_timer
+from hephaestus_stream.cycle.tables import Tables, next_timer, timer_place
 from hephaestus_stream.errors import (
     BrokerUnreachableError,
     CommitFailedError,
@@ -42,6 +42,9 @@ _logger = logging.getLogger(__name__)
 
 MAX_INPUTS: Final = 1_000
 _RUNNING_PAGE: Final = 1_000
+_LOOKED_AT: Final = 1_000
+"""Runs that are looked at when the shard opens, to tell of versions that the worker lacks; of others it tells later."""
+
 _IDLE: Final = timedelta(seconds=60)
 """How often an idle shard looks for what has expired."""
 
@@ -114,6 +117,7 @@ class Shard:
         self._gate = TimerGate(end=opened.log_end, opened_at=datetime.now(UTC))
         self._careful_inputs = MAX_INPUTS if opened.worker_lost else 0
         self._careful_until = datetime.now(UTC) + _CAREFUL
+        self._tell_parked(await self._in_thread(self._some_parked))
         orphans = await self._in_thread(partial(self._orphans, worker_lost=opened.worker_lost))
         self._mailbox.put_taken_over(orphans)
         self._loop = asyncio.create_task(self._run(), name=f"shard {self.partition}")
@@ -225,7 +229,7 @@ class Shard:
         self._telemetry.cycle_begins()
         try:
             batch = await run_cycle(self._profile, store, runner, sources, now=now, fold=fold)
-            await self._commit(batch, sources, now=now)
+            await self._commit(batch, sources)
         except _NOT_OF_ONE_INPUT:
             raise
         except Exception as error:
@@ -239,7 +243,9 @@ class Shard:
             _logger.exception("partition %d: an input cannot be taken in, and is rejected", self.partition)
             self._abandon(batch)
             batch = reject(self._profile, store, runner, sources[0], error=error, now=now)
-            await self._commit(batch, sources, now=now)
+            await self._commit(batch, sources)
+        # What follows is of no input: it must not have inputs that are committed taken in again.
+        self._after_commit(batch, sources, now=now)
 
     def _abandon(self, batch: Batch) -> None:
         """Lets go of the attempts of a batch that is not committed."""
@@ -256,35 +262,49 @@ class Shard:
     def _follow(self, id: AttemptId, future: asyncio.Future[AttemptEnd]) -> None:  # noqa: A002 - the attempt's id
         future.add_done_callback(partial(self._attempt_ended, id))
 
-    async def _commit(self, batch: Batch, sources: Sequence[Source], *, now: datetime) -> None:
+    async def _commit(self, batch: Batch, sources: Sequence[Source]) -> None:
         commands = _commands_of(sources)
         position = commands[-1].offset + 1 if commands else self._position
         await self._around.courier.forward(batch.forwards)
         self._telemetry.commit_begins()
         await self._in_thread(partial(self._durable.commit, batch, position=position))
-        self._telemetry.committed(batch, inputs=len(sources))
         self._position = position
+
+    def _after_commit(self, batch: Batch, sources: Sequence[Source], *, now: datetime) -> None:
         self._careful_inputs -= sum(not isinstance(source, TakenOver) for source in sources)
         # An idle shard goes on at once while there is more to delete.
         self._swept_at = now if not batch.more_expired else now - 2 * _IDLE
         self._hold(batch)
         self._tell_parked(batch.parked)
-        self._after_commit(batch, sources)
+        self._see_to_attempts(batch, sources)
+        self._telemetry.committed(batch, inputs=len(sources))
 
     def _hold(self, batch: Batch) -> None:
         """Puts timers of parked runs aside, and takes those back whose runs have moved to a version that is here."""
         self._held.update(batch.held)
-        if batch.migrated:
-            self._held = {timer for timer in self._held if (timer.key, timer.run) not in batch.migrated}
+        if self._held:
+            self._held = {
+                timer
+                for timer in self._held
+                if (timer.key, timer.run) not in batch.migrated
+                and batch.changes.get(timer_place(timer), b"") is not None
+            }
+
+    def _some_parked(self) -> set[tuple[str, int]]:
+        """Workflows and versions that runs of the partition have and the worker lacks, as far as a quick look tells."""
+        tables = Tables(self._durable.store, command_retention=timedelta(0))
+        live = {(state.workflow, state.version) for state in tables.some_runs(_LOOKED_AT) if state.is_live}
+        return {(name, version) for name, version in live if self._profile.catalog.get(name, version) is None}
 
     def _tell_parked(self, parked: set[tuple[str, int]]) -> None:
         """Warns once of each workflow that runs of the partition have, and the worker lacks."""
-        for name, version in parked - self._parked:
+        for name, version in sorted(parked - self._parked):
             why = self._profile.catalog.why_parked(name, version)
-            _logger.warning("partition %d: runs of %s are %s", self.partition, name, why)
+            _logger.warning("partition %d: there are runs of %s that are %s", self.partition, name, why)
         self._parked |= parked
 
-    def _after_commit(self, batch: Batch, sources: Sequence[Source]) -> None:
+    def _see_to_attempts(self, batch: Batch, sources: Sequence[Source]) -> None:
+        """Answers, and lets attempts go, stop and begin as the committed batch says."""
         runner = self._around.runner
         self._around.courier.reply(batch.replies)
         for source in sources:

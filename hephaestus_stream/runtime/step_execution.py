@@ -95,6 +95,15 @@ class Execution:
         if timeout is not None and not self._stopping:
             self._timer = self._loop.call_later(timeout.total_seconds(), self._time_out)
 
+    def require_wanted(self) -> None:
+        """Returns where the outcome is wanted still.
+
+        Raises:
+            asyncio.CancelledError: It is not; its code need not begin.
+        """
+        if self._stopping:
+            raise asyncio.CancelledError
+
     def stop(self) -> None:
         """Nobody wants the outcome any more."""
         self.outcome.cancel()
@@ -106,8 +115,7 @@ class Execution:
         self.task.cancel()
 
     def _time_out(self) -> None:
-        if not self.outcome.done():
-            self.outcome.set_result(self.attempt.failed(too_late(self.attempt), jitter=random.random()))  # noqa: S311 - spreads retries
+        self._fail(too_late(self.attempt))
         self._request_stop()
 
     def _request_stop(self) -> None:
@@ -129,19 +137,24 @@ class Execution:
             end = await workplace.execute(self.attempt, self)
             if not self.outcome.done():
                 self.outcome.set_result(end)
-        except asyncio.CancelledError:
-            self.outcome.cancel()
-            raise
+        except asyncio.CancelledError as error:
+            if self._stopping:
+                self.outcome.cancel()
+                raise
+            self._fail(error)  # a step that cancelled its own task
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - shards rely on it: an attempt ends, or it is stopped
-            if not self.outcome.done():
-                self.outcome.set_result(self.attempt.failed(error, jitter=0.5))
+            self._fail(error)
         finally:
             self._clear_timer()
             # They hold this very execution: a circle that only the collector would find.
             self._ask = self._give_up = nothing
             self._ended(self)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(self.attempt.failed(error, jitter=random.random()))  # noqa: S311 - spreads retries
 
     def _clear_timer(self) -> None:
         if self._timer is not None:

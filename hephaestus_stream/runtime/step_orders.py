@@ -15,6 +15,7 @@ from hephaestus_stream.core.state import State
 from hephaestus_stream.core.step import is_step
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
 from hephaestus_stream.errors import PermanentError, WorkflowNotFoundError
+from hephaestus_stream.telemetry.whereabouts import Whereabouts
 
 HEADER: Final = struct.Struct("!I")
 """Before each frame: how many bytes it has."""
@@ -42,6 +43,7 @@ class Execute(msgspec.Struct, frozen=True, tag=True):
     state: State
     node: str
     number: int
+    whereabouts: Whereabouts
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):

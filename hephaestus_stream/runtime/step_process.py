@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from queue import SimpleQueue
 from typing import Final
 
@@ -19,30 +20,47 @@ import msgspec
 from hephaestus_stream.cycle.attempt import describe
 from hephaestus_stream.cycle.execute import execute_blocking
 from hephaestus_stream.runtime.step_orders import HEADER, Execute, Load, Order, Report, Stop, attempt_of, find, frame
+from hephaestus_stream.telemetry.log_format import LogFormat, formatter_of
 
 _PARENT_DEATH_SIGNAL: Final = 1
 """Linux's number of the option; the C library has it as PR_SET_PDEATHSIG."""
 
 
-def main(descriptor: int, log_level: int) -> None:
+def main(descriptor: int, log_level: int, log_format: LogFormat) -> None:
     """Executes attempts one after the other, until the worker is gone.
 
     Args:
         descriptor: The file descriptor of a socket, at whose other end the worker is.
         log_level: From which level on steps log; to standard error, as the worker does.
+        log_format: What a line of theirs is.
     """
     _die_with_worker()
     os.set_inheritable(descriptor, False)
-    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _set_up_logging(log_level, log_format)
     worker = socket.socket(fileno=descriptor)
     orders: SimpleQueue[tuple[Load | Execute, threading.Event]] = SimpleQueue()
     threading.Thread(target=_listen, args=(worker, orders), name="orders", daemon=True).start()
+    own = os.getpid()
     while True:
         order, stop = orders.get()
+        answer = _answer(order, stop)
+        if os.getpid() != own:  # a copy that a step has forked: the worker asked its original
+            os._exit(0)
         try:
-            worker.sendall(frame(_obey(order, stop)))
+            worker.sendall(answer)
         except OSError:  # the worker is gone
             return
+
+
+def _answer(order: Load | Execute, stop: threading.Event) -> bytes:
+    """What came of an order, as a frame; an outcome that cannot be written is a failed attempt."""
+    report = _obey(order, stop)
+    try:
+        return frame(report)
+    except Exception as error:
+        if isinstance(order, Load):
+            raise
+        return frame(Report.of(attempt_of(order).failed(error, jitter=random.random())))  # noqa: S311 - spreads retries
 
 
 def _obey(order: Load | Execute, stop: threading.Event) -> Report:
@@ -54,7 +72,9 @@ def _obey(order: Load | Execute, stop: threading.Event) -> Report:
     except BaseException as error:  # noqa: BLE001 - a module may raise anything when it is imported
         told = describe(error)
         return Report(refused=f"{order.place.module} cannot be imported in a process: {told.type}: {told.message}")
-    return Report.of(execute_blocking(attempt, jitter=random.random, stopping=stop.is_set))
+    return Report.of(
+        order.whereabouts.run(partial(execute_blocking, attempt, jitter=random.random, stopping=stop.is_set))
+    )
 
 
 def _listen(worker: socket.socket, orders: SimpleQueue[tuple[Load | Execute, threading.Event]]) -> None:
@@ -77,6 +97,12 @@ def _orders(worker: socket.socket) -> Iterator[Order]:
     with worker.makefile("rb") as stream:
         while len(header := stream.read(HEADER.size)) == HEADER.size:
             yield decoder.decode(stream.read(HEADER.unpack(header)[0]))
+
+
+def _set_up_logging(level: int, style: LogFormat) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter_of(style))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 def _die_with_worker() -> None:

@@ -19,6 +19,8 @@ from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd
 from hephaestus_stream.errors import PermanentError, StepProcessError, WorkflowNotFoundError
 from hephaestus_stream.runtime.step_execution import Execution
 from hephaestus_stream.runtime.step_orders import HEADER, Execute, Load, Order, Place, Report, Stop, frame, place_of
+from hephaestus_stream.telemetry.log_format import LogFormat
+from hephaestus_stream.telemetry.whereabouts import Whereabouts
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ _PROGRAM: Final = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from hephaestus_stream.runtime.step_process import main
-main(int(sys.argv[2]), int(sys.argv[3]))
+main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
 """
 
 # Not multiprocessing: its processes import the program that was started, and its pools tell neither how a process ended
@@ -39,9 +41,11 @@ class StepProcesses:
 
     Args:
         count: How many steps at once.
+        log_format: What a line is that a step logs there.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, log_format: LogFormat) -> None:
+        self._log_format: LogFormat = log_format
         self._places = asyncio.Semaphore(count)
         self._idle: list[_StepProcess] = []
         self._alive: set[_StepProcess] = set()
@@ -60,8 +64,9 @@ class StepProcesses:
             )
             try:
                 await process.load(place)
+                work.require_wanted()
                 work.begin()
-                order = Execute(place, attempt.state, attempt.id.node, attempt.id.number)
+                order = Execute(place, attempt.state, attempt.id.node, attempt.id.number, Whereabouts.here())
                 end = (await process.ask(order)).end
             except StepProcessError as error:
                 how = await process.ended()
@@ -84,7 +89,7 @@ class StepProcesses:
             process = self._idle.pop()
             if process.is_alive:
                 return process
-        process = await _start()
+        process = await _start(self._log_format)
         self._alive.add(process)
         process.watch.add_done_callback(lambda _: self._alive.discard(process))
         return process
@@ -155,14 +160,16 @@ class _StepProcess:
 
     async def _see_to_end(self) -> None:
         await self._process.wait()
+        with suppress(ProcessLookupError):  # what its steps have started is of its group
+            os.killpg(self._process.pid, signal.SIGKILL)
         # Without it a process that a step has left behind could hold the connection open.
         self._writer.transport.abort()
 
 
-async def _start() -> _StepProcess:
+async def _start(log_format: LogFormat) -> _StepProcess:
     ours, theirs = socket.socketpair()
     level = logging.getLogger().getEffectiveLevel()
-    arguments = ["-P", "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno()), str(level)]
+    arguments = ["-P", "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno()), str(level), log_format]
     try:
         with theirs:
             process = await asyncio.create_subprocess_exec(

@@ -33,6 +33,9 @@ class StepTasks:
             work.engage(ask=work.task.cancel, give_up=partial(_abandon, work, place))
             work.begin()
             return await execute_on_loop(attempt, jitter=random.random, stopping=work.is_stopping)
+        except KeyboardInterrupt as error:
+            # Signals reach a worker otherwise: it is the step's own, and must not end the worker.
+            raise RuntimeError(f"{attempt.id.node} raised KeyboardInterrupt") from error
         finally:
             place.give_back()
 

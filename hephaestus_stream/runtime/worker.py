@@ -65,6 +65,7 @@ async def run_worker(
         threads=settings.threads,
         processes=settings.processes,
         stop_grace=settings.stop_grace,
+        log_format=settings.log_format,
     )
     courier = Courier(settings.connection)
     threads = ThreadPoolExecutor(max_workers=partitions + 1, thread_name_prefix="shard")

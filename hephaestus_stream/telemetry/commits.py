@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -13,11 +14,11 @@ from hephaestus_stream.telemetry import names
 from hephaestus_stream.telemetry.api import LISTENERS, Attributes, counter, histogram
 from hephaestus_stream.telemetry.run_spans import tell_spans
 
+_logger: Final = logging.getLogger(__name__)
+
 _OUTCOMES: Final[Mapping[str, str]] = {
     "step_completed": "completed",
     "step_failed": "failed",
-    "suspended": "suspended",
-    "step_restarted": "restarted",
     "interrupted": "interrupted",
 }
 
@@ -48,7 +49,16 @@ class ShardTelemetry:
         self._commit_began = time.perf_counter()
 
     def committed(self, batch: Batch, *, inputs: int) -> None:
-        """Tells of a batch; each set of attributes is counted once, however often it occurs."""
+        """Tells of a batch; each set of attributes is counted once, however often it occurs.
+
+        Exporters and processors are the user's: what they raise is logged, and costs the shard nothing.
+        """
+        try:
+            self._tell(batch, inputs=inputs)
+        except Exception:
+            _logger.exception("a committed batch could not be told to OpenTelemetry")
+
+    def _tell(self, batch: Batch, *, inputs: int) -> None:
         if LISTENERS.measures:
             now = time.perf_counter()
             _CYCLE.record(now - self._cycle_began)

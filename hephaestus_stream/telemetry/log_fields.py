@@ -26,13 +26,19 @@ def set_attempt(attempt: Attempt) -> None:
     _ATTEMPT.set(attempt)
 
 
-def log_fields() -> dict[str, object]:
-    """The fields here and now, with the ids of the span that is open."""
+def added_log_fields() -> dict[str, object]:
+    """The fields that were added here, with those of the attempt."""
     fields = dict(_FIELDS.get())
     attempt = _ATTEMPT.get()
     if attempt is not None:
         key, run, node, number = attempt.id
         fields |= {"workflow": attempt.state.workflow, "key": key, "run": run, "node": node, "attempt": number}
+    return fields
+
+
+def log_fields() -> dict[str, object]:
+    """The fields here and now, with the ids of the span that is open."""
+    fields = added_log_fields()
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         fields |= {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}

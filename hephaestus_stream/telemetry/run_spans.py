@@ -8,8 +8,10 @@ would leave it behind, and the next one would make another.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Status, StatusCode, get_current_span
@@ -22,6 +24,8 @@ from hephaestus_stream.telemetry import names
 from hephaestus_stream.telemetry.api import KINDS, LISTENERS, TRACER, Attributes, context_of, is_sampled, text_of
 from hephaestus_stream.telemetry.names import SpanName
 
+_logger: Final = logging.getLogger(__name__)
+
 _BILLION = 1_000_000_000
 
 
@@ -29,6 +33,14 @@ def begin_trace(definition: Definition) -> str | None:
     """Begins a trace for a run whose start came with none; None where nobody would look at it."""
     if not LISTENERS.traces:
         return None
+    try:
+        return _begun(definition)
+    except Exception:  # a sampler of the user's must refuse no start
+        _logger.exception("no trace could be begun for a run of %s", definition.name)
+        return None
+
+
+def _begun(definition: Definition) -> str | None:
     attributes: Attributes = {names.WORKFLOW: definition.name, names.VERSION: definition.version, names.SYSTEM: "kafka"}
     span = TRACER.start_span(names.BEGIN.of(definition.name), Context(), KINDS[names.BEGIN.kind], attributes)
     span.end()

@@ -16,6 +16,7 @@ class VirtualClock:
     """
 
     def __init__(self, now: datetime) -> None:
+        __tracebackhide__ = True
         self.now = checked(now, of="Simulator(now=...)")
 
 
@@ -25,6 +26,7 @@ def checked(instant: datetime, *, of: str) -> datetime:
     Raises:
         SimulatorError: It is none, or has no time zone.
     """
+    __tracebackhide__ = True
     if not isinstance(cast("object", instant), datetime):
         raise SimulatorError(f"{of} got {instant!r}, which is no instant; give an aware datetime")
     if instant.tzinfo is None:

@@ -105,6 +105,7 @@ class SimulatedRun:
         Raises:
             MissingResultError: The node has not ended with it, or it carries nothing.
         """
+        __tracebackhide__ = True
         node = self.state.nodes.get(event.node.node_name)
         adapter = event.event.adapter
         if adapter is None:

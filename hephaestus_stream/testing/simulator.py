@@ -12,7 +12,7 @@ from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.node import Node
 from hephaestus_stream.core.workflow import Workflow
-from hephaestus_stream.errors import CommandRefusedError, SimulatorError
+from hephaestus_stream.errors import CommandError, CommandRefusedError, SimulatorError
 from hephaestus_stream.testing.clock import VirtualClock, checked
 from hephaestus_stream.testing.run import SimulatedRun
 from hephaestus_stream.testing.runner import SimulatedRunner
@@ -58,6 +58,7 @@ class Simulator:
         commit_each_step: bool = False,
         patience: timedelta = _PATIENCE,
     ) -> None:
+        __tracebackhide__ = True
         self._clock = VirtualClock(now)
         self._stubs = Stubs()
         self._runner = SimulatedRunner(self._clock, self._stubs, patience=patience)
@@ -91,10 +92,12 @@ class Simulator:
         Raises:
             SimulatorError: The node's step could not say that: it is another step's event, or a wrong payload.
         """
+        __tracebackhide__ = True
         self._stubs.put(node, stubs)
 
     def unstub(self, node: Node) -> None:
         """Gives a node its own code back."""
+        __tracebackhide__ = True
         self._stubs.drop(node)
 
     async def start(
@@ -114,10 +117,14 @@ class Simulator:
             CommandError: The payload does not fit the workflow's input.
             CommandRefusedError: The engine refused.
         """
+        __tracebackhide__ = True
         self._shard.add(_checked(workflow))
-        command = start_command(
-            workflow, id, payload, command_id=command_id, tags=tags, metadata=metadata, on_conflict=on_conflict
-        )
+        try:
+            command = start_command(
+                workflow, id, payload, command_id=command_id, tags=tags, metadata=metadata, on_conflict=on_conflict
+            )
+        except CommandError as error:
+            raise error.with_traceback(None) from None  # the client's lines say nothing to a test
         reply = await self._ask(command)
         place = (command.key, reply.run or "")
         self._runs.setdefault(place, workflow)
@@ -135,9 +142,14 @@ class Simulator:
             CommandRefusedError: The engine refused.
             SimulatorError: The event is none of the workflow's nodes, or the run is another simulator's.
         """
+        __tracebackhide__ = True
         self._check_own(run)
         self._check_event(run, event)
-        await self._ask(resume_command(run.workflow, run.id, event, payload, run=run.run))
+        try:
+            command = resume_command(run.workflow, run.id, event, payload, run=run.run)
+        except CommandError as error:
+            raise error.with_traceback(None) from None  # as above
+        await self._ask(command)
         return self.get(run)
 
     async def migrate(self, run: SimulatedRun, workflow: type[Workflow[Any]]) -> SimulatedRun:
@@ -147,6 +159,7 @@ class Simulator:
             CommandRefusedError: The engine refused: that version cannot have brought the run to where it is.
             SimulatorError: The class is another workflow, or the run is another simulator's.
         """
+        __tracebackhide__ = True
         self._check_own(run)
         name = run.workflow.definition.name
         if _checked(workflow).definition.name != name:
@@ -167,6 +180,7 @@ class Simulator:
             SimulatorError: One of them is no workflow.
             DuplicateWorkflowError: Two of them have the same name and version.
         """
+        __tracebackhide__ = True
         checked = [_checked(workflow) for workflow in workflows]
         async with self._verb():
             await self._shard.deploy(checked)
@@ -179,6 +193,7 @@ class Simulator:
             CommandRefusedError: The engine refused.
             SimulatorError: The run is another simulator's.
         """
+        __tracebackhide__ = True
         self._check_own(run)
         await self._ask(cancel_command(run.workflow, run.id, run=run.run, reason=reason))
         return self.get(run)
@@ -197,6 +212,7 @@ class Simulator:
         Raises:
             SimulatorError: The time is negative or over already, or the run is another simulator's.
         """
+        __tracebackhide__ = True
         own = self._check_own(run) if isinstance(run, SimulatedRun) else None
         end = self._moment(cast("timedelta | datetime", run if time is None else time))
         async with self._verb():
@@ -219,6 +235,7 @@ class Simulator:
         Raises:
             SimulatorError: The run is another simulator's.
         """
+        __tracebackhide__ = True
         own = None if run is None else self._check_own(run)
         async with self._verb():
             await self._shard.crash()
@@ -234,6 +251,7 @@ class Simulator:
         Raises:
             SimulatorError: The number is below 1.
         """
+        __tracebackhide__ = True
         self._shard.crash_before.add(self.commits + _counted(number))
 
     def crash_after_commit(self, number: int) -> None:
@@ -244,6 +262,7 @@ class Simulator:
         Raises:
             SimulatorError: The number is below 1.
         """
+        __tracebackhide__ = True
         self._shard.crash_after.add(self.commits + _counted(number))
 
     def get(self, run: SimulatedRun) -> SimulatedRun:
@@ -252,6 +271,7 @@ class Simulator:
         Raises:
             SimulatorError: It is another simulator's.
         """
+        __tracebackhide__ = True
         self._check_own(run)
         return self._snapshot(run.key, run.run)
 
@@ -261,6 +281,7 @@ class Simulator:
 
     async def _ask(self, command: Command) -> Reply:
         """Sends a command, again and again if its answer is lost with a worker."""
+        __tracebackhide__ = True
         async with self._verb():
             while command.id not in self._shard.replies:
                 self._shard.append(command)
@@ -282,12 +303,14 @@ class Simulator:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _moment(self, time: timedelta | datetime) -> datetime:
+        __tracebackhide__ = True
         end = self.now + time if isinstance(time, timedelta) else checked(time, of="skip")
         if end < self.now:
             raise SimulatorError(f"skip cannot go back from {self.now} to {end}; time passes forward only")
         return end
 
     def _check_own(self, run: SimulatedRun) -> SimulatedRun:
+        __tracebackhide__ = True
         if not isinstance(cast("object", run), SimulatedRun):
             raise SimulatorError(f"{run!r} is no run; give what start or another verb returned")
         if run.simulator is not self:
@@ -296,6 +319,7 @@ class Simulator:
 
     def _check_event(self, run: SimulatedRun, event: NodeEvent[Any]) -> None:
         """Refuses a node of another workflow: by its name alone it could be taken for one of the run's."""
+        __tracebackhide__ = True
         if not isinstance(cast("object", event), NodeEvent):
             raise SimulatorError(f"{event!r} is no event of a node; write it as OrderFlow.review.received")
         name, node = run.workflow.definition.name, event.node
@@ -317,12 +341,14 @@ class Simulator:
 
 
 def _checked(workflow: type[Workflow[InputT]]) -> type[Workflow[InputT]]:
+    __tracebackhide__ = True
     if not hasattr(workflow, "definition"):
         raise SimulatorError(f"{workflow!r} is no workflow class; give one with start and transitions")
     return workflow
 
 
 def _counted(number: int) -> int:
+    __tracebackhide__ = True
     if number < 1:
         raise SimulatorError(f"commits are counted from 1, the next one; got {number}")
     return number

@@ -65,6 +65,7 @@ class Stubs:
         Raises:
             SimulatorError: The node's step could say no such thing.
         """
+        __tracebackhide__ = True
         step = _checked(node)
         if not stubs:
             raise SimulatorError(f"the stub of {_name(node)} says nothing; give it an outcome or an exception")
@@ -74,6 +75,7 @@ class Stubs:
 
     def drop(self, node: Node) -> None:
         """Gives a node its own code back."""
+        __tracebackhide__ = True
         self._stubbed.pop(id(_checked(node)), None)
 
     def take(self, node: Node, attempt: AttemptId) -> Stub | None:
@@ -83,6 +85,7 @@ class Stubs:
 
 
 def _checked(node: object) -> Step[Any, Any]:
+    __tracebackhide__ = True
     if not isinstance(node, Node):
         raise SimulatorError(f"{node!r} is no node; stub one of a workflow, as OrderFlow.charge")
     if not is_step(node):
@@ -91,6 +94,7 @@ def _checked(node: object) -> Step[Any, Any]:
 
 
 def _check(node: Step[Any, Any], stub: object) -> None:
+    __tracebackhide__ = True
     if stub is HANGS or isinstance(stub, BaseException):
         return
     if isinstance(stub, Emitted):
@@ -109,6 +113,7 @@ def _check(node: Step[Any, Any], stub: object) -> None:
 
 def _check_emitted(node: Step[Any, Any], emitted: Emitted) -> None:
     """Refuses at the line of the stub what the worker would refuse when the node runs."""
+    __tracebackhide__ = True
     events = node.events()
     event = events.get(emitted.event)
     if event is None or event is not emitted.source:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 from hephaestus_stream.testing.run import SimulatedRun
+from hephaestus_stream.testing.user_lines import user_lines
 from hephaestus_stream.wire.output import HistoryRecord
 
 _WIDTH: Final = 120
@@ -47,18 +48,27 @@ def sections() -> Iterator[tuple[str, str]]:
 
 def _told(run: SimulatedRun) -> str:
     error = [] if run.error is None else ["", run.error]
+    error += _where_it_failed(run)
     events = ["", "last events:", *(f"  {_line(event)}" for event in run.history[-_LAST_EVENTS:])]
     return "\n".join([run.drawn(width=_WIDTH), *error, *events])
 
 
+def _where_it_failed(run: SimulatedRun) -> list[str]:
+    """The user's lines of the last attempt that failed, unless its node did better later."""
+    failures = [event for event in run.history if event.type == "step_failed" and event.node not in run.results]
+    if not failures:
+        return []
+    lines = user_lines(str(failures[-1].details.get("traceback", "")))
+    return ["", f"{failures[-1].node} failed in:", *lines] if lines else []
+
+
 def _line(event: HistoryRecord) -> str:
     """One event as people read it: when, what, where, and the details that are short."""
-    what = event.type if event.event is None else f"{event.type} {event.event}"
-    where = "" if event.node is None else f" {event.node}"
+    where = ".".join(name for name in (event.node, event.event) if name is not None)
     which = "" if event.attempt is None else f" (attempt {event.attempt})"
     details = "; ".join(f"{name} {value}" for name, value in event.details.items() if name != "traceback")
     told = details if len(details) <= _MOST_MESSAGE else f"{details[:_MOST_MESSAGE]}…"
-    return f"{_instant(event.at)} {what}{where}{which}{': ' if told else ''}{told}"
+    return f"{_instant(event.at)} {event.type}{' ' if where else ''}{where}{which}{': ' if told else ''}{told}"
 
 
 def _instant(at: datetime) -> str:

@@ -23,7 +23,7 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> str:
 def _problem(detail: ErrorDetails, model: type[BaseModel]) -> str:
     path = ".".join(str(part) for part in detail["loc"])
     # Names come from outside as well: escaped, so that they cannot forge a line of a log, and cut.
-    name = ascii(path if len(path) <= _SHOWN_NAME else f"{path[:_SHOWN_NAME]}...")
+    name = ascii(path if len(path) <= _SHOWN_NAME else f"{path[:_SHOWN_NAME]}...") if path else "it"
     match detail["type"]:
         case "missing":
             return f"{name} is missing: add it"

@@ -42,7 +42,7 @@ def start_command(
         return StartCommand(
             id=command_id or new_id(),
             workflow=definition.name,
-            version=None if version == "current" else version or definition.version,
+            version=definition.version if version is None else None if version == "current" else version,
             key=full_key(definition.key, id),
             input=_json(definition.input_adapter, payload, of=f"the input of {definition.name}"),
             tags=tags,

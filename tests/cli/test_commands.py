@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import UTC, datetime, timedelta
 
-from hephaestus_stream.cli.commands import _made  # pyright: ignore[reportPrivateUsage] - no option can be misspelt so far
+import pytest
+from pydantic import JsonValue
+
+from hephaestus_stream.cli.commands import (
+    _ended,  # pyright: ignore[reportPrivateUsage] - a run that ends takes a broker and a worker
+    _made,  # pyright: ignore[reportPrivateUsage] - no option can be misspelt so far
+)
+from hephaestus_stream.client.completion import Completion
+from hephaestus_stream.core.state import EndStatus
 from hephaestus_stream.errors import UsageError
 from hephaestus_stream.local_kafka.ports import free_port
 from hephaestus_stream.wire.command import CancelCommand
@@ -23,7 +31,7 @@ START = ("start", "flows:GreetingFlow", "ada")
         ((*START, "--input", '{"name": "ada"}', "--metadata", "[1]"), 2, "--metadata is no JSON object: write it as"),
         ((*START, "--input", '{"name": "ada"}', "--metadata", "{shop}"), 2, "--metadata is no JSON: Expecting"),
         (("start", "flows:GreetingFlow", "a::b", "-i", "{}"), 2, "the id 'a::b' contains '::'"),
-        (("start", "GreetingFlow", "ada", "-i", "{}"), 2, "the id must be the full key, as orderid::ada"),
+        (("start", "GreetingFlow", "ada", "-i", "{}"), 2, "the id must be the full key, KEY::ada"),
         (("start", "GreetingFlow", "1::ada", "-i", "{}"), 2, "the key prefix '1' is no name"),
         ((*START, "-i", '{"name": "ada"}', "-X", "ssl"), 2, "write -X name=value"),
         ((*START, "-i", '{"name": "ada"}', "-b", "nowhere"), 2, "'nowhere' is no address"),
@@ -62,6 +70,32 @@ def test_without_a_broker_one_line_names_the_address_and_the_way_out(
     assert said.err.startswith(f"error: no Kafka broker answers at {address}: ")
     assert "hephaestus kafka up" in said.err
     assert len(said.err.splitlines()) == 1
+
+
+def shown(status: EndStatus, *, error: JsonValue = None, results: dict[str, JsonValue] | None = None) -> list[str]:
+    """What `start --wait` says of the end of a run."""
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    ended = began + timedelta(seconds=2)
+    return _ended(
+        Completion("GreetingFlow", 1, "guest::ada", "r-1", status, "a", error, results or {}, began, ended, 9)
+    ).plain.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        ({"type": "KeyError", "message": "'rate'"}, "  KeyError: 'rate'"),
+        ({"of": "a later version"}, '  {"of":"a later version"}'),
+    ],
+)
+def test_the_error_of_a_run_is_shown_as_python_shows_it(error: JsonValue, line: str) -> None:
+    assert shown("failed", error=error) == ["guest::ada failed at a after 2.000 s", line]
+
+
+def test_results_are_shown_as_json_and_those_that_carry_nothing_are_not() -> None:
+    results: dict[str, JsonValue] = {"greet": None, "reply": {"name": "Zoë", "again": True}, "count": 0}
+
+    assert shown("completed", results=results)[1:] == ['  reply: {"name":"Zoë","again":true}', "  count: 0"]
 
 
 def test_a_wrong_command_is_explained_by_its_own_fields() -> None:

@@ -47,6 +47,7 @@ def test_a_workflow_is_written_as_svg(hephaestus: CommandLine) -> None:
         ("order.txt", (), plain(OrderFlow.definition)),
         ("order", (), plain(OrderFlow.definition)),
         ("order.svg", ("--format", "text"), plain(OrderFlow.definition)),
+        ("order.pdf", ("--format", "text"), plain(OrderFlow.definition)),
     ],
 )
 def test_the_name_of_a_file_says_the_format_unless_it_is_given(
@@ -55,6 +56,14 @@ def test_the_name_of_a_file_says_the_format_unless_it_is_given(
     said = hephaestus("graph", "workflows.order:OrderFlow", "--out", file, *arguments)
     assert (said.code, said.out) == (0, "")
     assert (hephaestus.folder / file).read_text() == drawing
+
+
+def test_a_file_whose_name_says_what_nothing_is_drawn_as_is_refused(hephaestus: CommandLine) -> None:
+    said = hephaestus("graph", "flows:GreetingFlow", "--out", "loan.pdf")
+    assert (said.code, said.out) == (2, "")
+    known = ".txt, .mmd, .mermaid, .svg"
+    assert said.err == f"error: loan.pdf: nothing is drawn as .pdf; name a file with {known}, or say --format\n"
+    assert not (hephaestus.folder / "loan.pdf").exists()
 
 
 def test_a_file_that_cannot_be_written_is_told(hephaestus: CommandLine) -> None:

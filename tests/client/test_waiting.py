@@ -144,3 +144,11 @@ def test_a_result_that_is_missing_names_those_that_are_there(connection: Connect
         completion.result(OrderFlow.reserve.reserved)
     with pytest.raises(MissingResultError, match=r"no payload of charge\.declined"):
         completion.result(OrderFlow.charge.declined)
+
+
+async def test_a_number_is_no_timeout(connection: Connection) -> None:
+    seconds: timedelta = 3  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # what a user may try
+    with pytest.raises(TypeError, match="give a timedelta"):
+        await AsyncClient(connection).wait(OrderFlow, "abc123", timeout=seconds)
+    with pytest.raises(TypeError, match="give a timedelta"):
+        Client(connection).wait(OrderFlow, "abc123", timeout=seconds)

@@ -134,7 +134,7 @@ def test_a_command_among_several_live_runs_is_ambiguous_until_it_names_one() -> 
 def test_a_command_to_an_ended_run_is_refused_as_ended() -> None:
     answer = found(run(ended="cancelled"))
     assert isinstance(answer, Refused)
-    assert answer == Refused("ended", "order::1 has ended (cancelled); start it again")
+    assert answer == Refused("ended", "order::1 has ended (cancelled); only a start gives it a further run")
 
 
 def test_a_command_to_no_run_says_which_there_are() -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from inspect import signature
 
 import pytest
 
 from hephaestus_stream import Done, RetryPolicy, Workflow
 from hephaestus_stream.core.rule import Rule
+from hephaestus_stream.core.rules.keywords import KEYWORDS
 from tests.core.flows import Order, Work
 from tests.core.refusals import assert_at, assert_refused, problem_of, problems_of, untyped
 
@@ -209,3 +211,25 @@ def test_an_attribute_under_a_reserved_name_is_refused() -> None:
             transitions = (work.done.to(end),)
 
     assert_refused(make, Rule.RESERVED_NAME, "definition is a reserved name", "something else")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "remedy"),
+    [("nmae", "did you mean 'name'? It is one of key, scope, name"), ("colour", "choose one of key, scope, name")],
+)
+def test_a_keyword_that_a_workflow_has_none_of_is_refused_with_the_one_that_was_meant(
+    keyword: str, remedy: str
+) -> None:
+    def make() -> None:
+        class Flow(Workflow[Order], key="order", **untyped({keyword: "Orders"})):  # here
+            work = Work()
+            end = Done()
+            start = work
+            transitions = (work.done.to(end),)
+
+    assert_refused(make, Rule.UNKNOWN_KEYWORD, f"{keyword} is no keyword of a workflow", remedy)
+
+
+def test_the_keywords_that_can_be_meant_are_those_of_the_class_statement() -> None:
+    parameters = signature(Workflow.__init_subclass__).parameters.values()
+    assert tuple(each.name for each in parameters if each.kind is each.KEYWORD_ONLY) == KEYWORDS

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import pytest
 from pydantic import BaseModel
 
-from hephaestus_stream import Context, Done, Event, Step, WaitForEvent, Workflow
+from hephaestus_stream import Context, Done, Event, Instance, Outcome, Step, WaitForEvent, Workflow
 from hephaestus_stream.core.rule import Rule
 from hephaestus_stream.core.rules.routes import labels_of
 from hephaestus_stream.core.rules.typing import accepts
@@ -246,6 +246,9 @@ def test_an_input_that_pydantic_cannot_read_is_refused() -> None:
 
 class Silent(Step[object]):
     done = Event(Unreadable)
+
+    async def execute(self, instance: Instance, config: None, context: Context[object]) -> Outcome:
+        raise NotImplementedError
 
 
 @pytest.mark.parity(1)

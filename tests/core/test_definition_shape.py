@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from hephaestus_stream import Done, Step, Workflow
+from hephaestus_stream import Context, Done, Instance, Outcome, Step, Workflow
 from hephaestus_stream.core.node import Node
 from hephaestus_stream.core.rule import Rule
 from tests.core.flows import Check, Order, Work
@@ -90,6 +90,9 @@ def test_two_cycles_are_told_even_if_one_leads_to_the_other() -> None:
 
 class Silent(Step[object]):
     """Has no events, so nothing can follow it."""
+
+    async def execute(self, instance: Instance, config: None, context: Context[object]) -> Outcome:
+        raise NotImplementedError
 
 
 @pytest.mark.parity(1)

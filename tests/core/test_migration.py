@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
+import msgspec
 import pytest
 
 from hephaestus_stream import Context, Done, Failed, Wait, WaitForEvent, Workflow
@@ -12,6 +13,7 @@ from hephaestus_stream.core.answer import Accepted, Refused
 from hephaestus_stream.core.decision import RunStep, StopStep
 from hephaestus_stream.core.input import Migrate
 from hephaestus_stream.core.state import Reported
+from hephaestus_stream.core.visible import visible_nodes
 from tests.core.flows import Ask, Check, Work
 from tests.core.play import Play
 
@@ -80,7 +82,7 @@ class Longer(Workflow[None], key="order", name="Flow", version=2):
 def test_a_run_goes_on_by_the_graph_that_it_moved_to() -> None:
     play = halfway()
 
-    assert moved(play, Longer) == Accepted("applied")
+    assert moved(play, Longer) == Accepted("applied", "from version 1 to 2")
 
     assert play.state.version == 2
     assert play.told()[0] == ("migrated", None)
@@ -216,10 +218,10 @@ class Reaching(Workflow[None], key="order", name="Flow", version=2):
 @pytest.mark.parametrize(
     ("flow", "obstacles"),
     [
-        (Earlier, ("audit would have been started before", "ask is waiting, and could not have been started yet")),
-        (Without, ("ask is waiting, and there is no such step",)),
-        (Otherwise, ("ask has no event 'gave_up'",)),
-        (Reaching, ("refused is dead, and could be reached",)),
+        (Earlier, ("'audit' would have been started before", "'ask' is waiting, and could not have been started yet")),
+        (Without, ("'ask' is waiting, and there is no such step",)),
+        (Otherwise, ("'ask' has no event 'gave_up'",)),
+        (Reaching, ("'refused' can no longer be reached, and there it could",)),
     ],
 )
 def test_a_version_is_refused_with_all_that_stands_against_it(
@@ -269,7 +271,7 @@ def test_a_node_that_came_with_the_version_and_is_out_of_reach_is_dead() -> None
 
     play = halfway()
 
-    assert moved(play, Rejecting) == Accepted("applied")
+    assert isinstance(moved(play, Rejecting), Accepted)
 
     assert play.statuses["appeal"] == "dead"
     assert ("node_dead", "appeal") in play.told()
@@ -355,9 +357,130 @@ def test_an_exit_that_runs_goes_on_as_one() -> None:
     play = Play(Leaving)
     play.emit("check", "failed")
 
-    assert moved(play, Mending) == Accepted("applied")
+    assert isinstance(moved(play, Mending), Accepted)
     play.emit("undo", attempt=2)
     assert play.active == {"tell"}
+
+
+def test_a_wait_that_nothing_could_end_is_refused() -> None:
+    class Waiting(Workflow[None], key="order", name="Waiting"):
+        ask = WaitForEvent()
+        done = Done()
+        start = ask
+        transitions = (ask.received.to(done),)
+
+    class Working(Workflow[None], key="order", name="Waiting", version=2):
+        ask = Work()
+        done = Done()
+        start = ask
+        transitions = (ask.done.to(done),)
+
+    play = Play(Waiting)
+    play.suspend("ask")
+
+    answer = moved(play, Working)
+
+    assert isinstance(answer, Refused)
+    assert "'ask' is waiting, and no event from outside could end that" in answer.message
+
+
+class Ordinary(Workflow[None], key="order", name="Ending"):
+    """Its ending interrupts nothing, so none of its nodes is an exit."""
+
+    first = Work()
+    second = Work()
+    third = Work()
+    done = Done()
+    start = first
+    transitions = (first.done.to(second), second.done.to(third), third.done.to(done))
+
+
+class Interrupting(Workflow[None], key="order", name="Ending", version=2):
+    """All of its nodes are exits."""
+
+    first = Work()
+    second = Work()
+    third = Work()
+    done = Failed("in the end")
+    start = first
+    transitions = (first.done.to(second), second.done.to(third), third.done.to(done))
+
+
+class Shorter(Workflow[None], key="order", name="Ending", version=3):
+    """The same without the second node."""
+
+    first = Work()
+    third = Work()
+    done = Failed("in the end")
+    start = first
+    transitions = (first.done.to(third), third.done.to(done))
+
+
+def third_sees(play: Play) -> set[str]:
+    return set(visible_nodes(play.definition.graph, play.state.nodes, "third"))
+
+
+def test_what_a_node_sees_depends_on_no_former_version() -> None:
+    play = Play(Ordinary)
+    play.emit("first")
+    play.emit("second")
+
+    moved(play, Interrupting)
+    assert third_sees(play) == {"first", "second"}
+    moved(play, Shorter)
+    assert third_sees(play) == {"first"}
+    play.state = msgspec.structs.replace(play.state, version=2)
+    moved(play, Ordinary)
+    assert third_sees(play) == {"first", "second"}
+
+
+def test_early_events_of_a_node_that_dies_by_the_move_are_dropped() -> None:
+    class Either(Workflow[None], key="order", name="Either"):
+        check = Check()
+        other = Work()
+        ask = Ask()
+        done = Done()
+        start = check
+        transitions = (
+            check.passed.to(other),
+            check.failed.to(other),
+            other.done.to(ask),
+            ask.answered.to(done),
+            ask.withdrawn.to(done),
+            ask.gave_up.to(done),
+        )
+
+    class Or(Workflow[None], key="order", name="Either", version=2):
+        check = Check()
+        other = Work()
+        ask = Ask()
+        done = Done()
+        start = check
+        transitions = (
+            check.passed.to(other),
+            check.failed.to(ask),
+            other.done.to(done),
+            ask.answered.to(done),
+            ask.withdrawn.to(done),
+            ask.gave_up.to(done),
+        )
+
+    play = Play(Either)
+    play.emit("check", "passed")
+    play.resume("ask", "withdrawn")
+
+    assert isinstance(moved(play, Or), Accepted)
+
+    assert play.statuses["ask"] == "dead"
+    assert play.state.early == ()
+
+
+def test_the_new_attempt_has_lost_no_worker_yet() -> None:
+    play = halfway()
+    play.recover(worker_lost=True)
+    assert play.state.nodes["work"].restarts == 1
+    moved(play, Longer)
+    assert play.state.nodes["work"].restarts == 0
 
 
 def by_anything(context: Context[None]) -> Literal["large", "small"]:

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from hephaestus_stream import Done, Step, Wait, WaitForEvent
+from hephaestus_stream import Done, Event, Step, Wait, WaitForEvent
 from hephaestus_stream.core.rule import Rule
 from hephaestus_stream.errors import UnknownEventError
 from tests.core.flows import Check, Discount, Rebate, Work
@@ -99,3 +99,19 @@ def test_a_property_that_fails_says_itself_why() -> None:
 
 def test_another_parent_may_answer() -> None:
     assert untyped(Mixed()).anything == "delegated anything"
+
+
+@pytest.mark.parametrize("verb", ["to", "route"])
+def test_a_class_that_stands_in_place_of_a_node_is_told_with_the_way_out(verb: str) -> None:
+    check = untyped(Check)  # without its brackets
+    with pytest.raises(AttributeError) as caught:
+        getattr(check.passed, verb)
+    assert str(caught.value) == "'passed' is an event of the class Check, not of a node; write Check()"
+
+
+def test_of_an_event_names_of_pythons_own_and_before_it_has_a_class_are_told_as_ever() -> None:
+    assert copy.deepcopy(Check.passed).name == "passed"
+    with pytest.raises(AttributeError, match="object has no attribute '__length_hint__'"):
+        _ = untyped(Check.passed).__length_hint__
+    with pytest.raises(AttributeError, match="'Event' object has no attribute 'to'"):
+        _ = untyped(Event()).to

@@ -10,7 +10,7 @@ from hephaestus_stream import Done, Workflow
 from hephaestus_stream.core.answer import Accepted, Answer, Refused
 from hephaestus_stream.core.engine import apply
 from hephaestus_stream.core.input import Cancel, Input, Release, Resume, StepEmitted
-from hephaestus_stream.core.limits import MAX_EARLY_EVENTS, MAX_PAYLOAD_BYTES
+from hephaestus_stream.core.limits import MAX_EARLY_EVENTS, MAX_PAYLOAD_BYTES, MAX_REFUSALS
 from hephaestus_stream.core.state import Reported, State
 from hephaestus_stream.errors import EngineError
 from tests.core.flows import Ask, Work
@@ -122,3 +122,15 @@ def test_nothing_else_can_happen_to_a_run_whose_workflow_is_not_known() -> None:
     play = Play(Flow)
     with pytest.raises(EngineError, match="is parked"):
         parked(play.state, StepEmitted("ask", 1, Reported("withdrawn")))
+
+
+def test_a_kept_event_that_is_refused_leaves_even_if_no_more_refusals_are_told() -> None:
+    play = waiting()
+    for number in range(MAX_REFUSALS):
+        play.resume("nobody", "nothing", command=f"refused-{number}")
+    play.state = kept(play, "command-1", payload=b"12345")
+
+    play.tell(Release(Resume("command-1", "nobody", Reported("withdrawn", b"12345"))))
+
+    assert play.told() == [("event_dropped", "nobody")]
+    assert (play.state.parked, play.state.payload_bytes) == ((), 4)

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from hephaestus_stream.core.admission import KeyRecord
+from hephaestus_stream.core.state import NodeState, NodeStatus, State
 from hephaestus_stream.cycle.record import (
     FORM,
     AnswerRecord,
@@ -39,5 +41,14 @@ def test_a_record_survives_its_bytes() -> None:
 @pytest.mark.parametrize("read", [header_of, decode_state, decode_key, decode_answer, decode_timer])
 def test_a_record_of_a_newer_form_is_not_guessed_at(read: Callable[[bytes], object]) -> None:
     value = bytes([FORM + 1]) + encode(ANSWER)[1:]
-    with pytest.raises(ShardClosedError, match=r"the form 2, this version reads up to 1: upgrade this worker"):
+    with pytest.raises(ShardClosedError, match=r"the form 3, this version reads up to 2: upgrade this worker"):
         read(value)
+
+
+def test_a_state_of_the_first_form_gets_the_numbers_that_it_lacks() -> None:
+    statuses: tuple[NodeStatus, ...] = ("running", "waiting", "retrying", "completed")
+    nodes = {f"is-{status}": NodeState(status) for status in statuses}
+    state = State("k::1", "run-1", "Flow", 1, "running", b"null", NOW, NOW, nodes=nodes)
+    value = bytes([1]) + encode(state)[1:]
+    assert decode_state(value) == structs.replace(state, running=1, waiting=1, pausing=1)
+    assert decode_state(encode(state)) == state

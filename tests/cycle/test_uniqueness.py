@@ -209,7 +209,7 @@ async def test_the_first_start_after_the_retention_is_taken() -> None:
     partition = Partition((flow := flow_of(reuse="never", retention=timedelta(days=1)),))
     await end(partition, flow, "completed")
 
-    partition.now += timedelta(days=1) + SECOND
+    partition.now += timedelta(days=1)
     [reply] = await partition.send(start_command(flow, "a", Order()))
 
     assert reply.effect == "applied"

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from hephaestus_stream import Done, Failed, Wait, WaitForEvent, Workflow
+from hephaestus_stream.core import parking
 from hephaestus_stream.wire.request import cancel_command, migrate_command, resume_command, start_command
 from tests.cycle.flows import Order, Review, Stars, Thread, Work
 from tests.cycle.partition import Partition, replies
@@ -105,7 +106,7 @@ async def test_a_parked_run_keeps_its_events_and_says_why() -> None:
 
     assert (reply.accepted, reply.effect, reply.run) == (True, "kept", run)
     assert reply.message is not None
-    assert "the worker has 2 of Flow, not 1" in reply.message
+    assert "has Flow in version 2, and not in version 1" in reply.message
     assert partition.state("flow::a", run).status == "waiting"
 
 
@@ -308,3 +309,85 @@ async def test_a_step_that_is_being_executed_begins_again_in_the_new_version(*, 
     state = partition.state("flow::a", start.id)
     assert (state.status, state.nodes["work"].attempt) == ("completed", 2)
     assert ("step_completed", "more") in partition.told(start.id)
+
+
+async def test_a_parked_run_that_is_cancelled_keeps_its_key_as_long_as_its_workflow_says() -> None:
+    class Once(Workflow[Order], key="flow", name="Once", reuse="never", retention=timedelta(days=365)):
+        stars = WaitForEvent(Stars)
+        done = Done()
+        start = stars
+        transitions = (stars.received.to(done),)
+
+    both = Partition((Once, New))
+    await both.send(start_command(Once, "a", Order()))
+    partition = both.under(New)
+    await partition.send(cancel_command(Once, "a"))
+
+    again = partition.under(Once)
+    again.now += timedelta(days=300)
+    [refused] = await again.send(start_command(Once, "a", Order()))
+    again.now += timedelta(days=66)
+    [started] = await again.send(start_command(Once, "a", Order()))
+
+    assert (refused.reason, started.effect) == ("key_used", "applied")
+
+
+async def test_a_run_does_not_move_to_a_version_with_another_key() -> None:
+    class Renamed(Workflow[Order], key="renamed", name="Flow", version=2):
+        stars = WaitForEvent(Stars, timeout=HOUR)
+        done = Done()
+        start = stars
+        transitions = (stars.received.to(done), stars.timed_out.to(done))
+
+    partition = Partition((Old, Renamed))
+    await partition.send(start_command(Old, "a", Order()))
+    moved = migrate_command(Old, "a").model_copy(update={"to_version": 2})
+
+    [refused] = await partition.send(moved)
+
+    assert refused.reason == "invalid_key"
+
+
+async def test_a_step_that_a_kept_event_begins_was_not_begun_before() -> None:
+    class Asking(Workflow[Order], key="flow", name="Asking"):
+        stars = WaitForEvent(Stars)
+        work = Thread()
+        done = Done()
+        start = stars
+        transitions = (stars.received.to(work), work.done.to(done))
+
+    both = Partition((Asking,))
+    start = start_command(Asking, "a", Order())
+    await both.send(start)
+    await both.under(New).send(resume_command(Asking, "a", Asking.stars.received, Stars(stars=5)))
+
+    heir = both.under(Asking)
+    await heir.finish(await heir.take_over(worker_lost=True))
+
+    assert heir.told(start.id)[3:] == [
+        ("event_kept", "stars"),
+        ("resumed", "stars"),
+        ("step_completed", "stars"),
+        ("step_started", "work"),
+        ("step_completed", "work"),
+        ("completed", "done"),
+    ]
+
+
+async def test_a_kept_event_that_the_engine_fails_on_halts_its_run_and_refuses_no_migration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    partition, run = await parked_run(New)
+    await partition.send(resume_command(Old, "a", Old.stars.received, Stars(stars=5)))
+
+    def explode(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a bug of ours")
+
+    monkeypatch.setattr(parking, "release", explode)
+
+    [moved] = await partition.send(migrate_command(New, "a"))
+
+    assert moved.effect == "applied"
+    state = partition.state("flow::a", run)
+    assert state.version == 2
+    assert state.halted is not None

@@ -14,17 +14,19 @@ from typing import Literal
 from pydantic import BaseModel
 from hephaestus_stream import *
 from hephaestus_stream.core.node import Node
-
+async def work(self, instance, config, context): ...
 class Order(BaseModel): ...
 class Invoice(BaseModel): ...
 class Rebate(BaseModel): ...
 class Unreadable: ...
-class Work(Step[object]): done = Event()
-class Check(Step[object]): passed, failed = Event(), Event()
-class Bill(Step[Invoice]): done = Event()
-class Grant(Step[object, Rebate]): done = Event()
-class ValidateOrder(Step[object]): valid, invalid = Event(), Event()
-class Silent(Step[object]): ...
+class Work(Step[object]): execute = work; done = Event()
+class Check(Step[object]): execute = work; passed, failed = Event(), Event()
+class Bill(Step[Invoice]): execute = work; done = Event()
+class Grant(Step[object, Rebate]): execute = work; done = Event()
+class ValidateOrder(Step[object]): execute = work; valid, invalid = Event(), Event()
+class Silent(Step[object]): execute = work
+class Idle(Step[object]): done = Event()
+class Narrow(Idle): execute = lambda self, context: self.done()
 def by_size(context) -> Literal["large", "small"]: ...
 def by_nothing(context): ...
 elsewhere = Work()
@@ -71,6 +73,10 @@ MISTAKES: Mapping[Rule, tuple[str, ...]] = {
     Rule.BAD_TAGS: (_head("Workflow[Order], key='order', tags='sales'"),),
     Rule.BAD_RETRY: (_head("Workflow[Order], key='order', retry=5"),),
     Rule.BAD_METADATA: (_head("Workflow[Order], key='order', metadata={'since': timedelta(1)}"),),
+    Rule.UNKNOWN_KEYWORD: (
+        _head("Workflow[Order], key='order', nmae='Orders'"),
+        _head("Workflow[Order], key='order', colour='red'"),
+    ),
     Rule.MISSING_INPUT: (_head("Workflow, key='order'"),),
     Rule.UNREADABLE_INPUT: (_head("Workflow[Unreadable], key='order'"),),
     Rule.INHERITED_WORKFLOW: (_head("First, key='order'"),),
@@ -86,6 +92,8 @@ MISTAKES: Mapping[Rule, tuple[str, ...]] = {
     Rule.UNREADABLE_PAYLOAD: (
         _body("wait, end = WaitForEvent(Unreadable), Done(); start = wait; transitions = (wait.received.to(end),)"),
     ),
+    Rule.MISSING_EXECUTE: (_body("idle, end = Idle(), Done(); start = idle; transitions = (idle.done.to(end),)"),),
+    Rule.BAD_EXECUTE: (_body("work, end = Narrow(), Done(); start = work; transitions = (work.done.to(end),)"),),
     Rule.MISSING_START: (_body("work, end = Work(), Done(); transitions = (work.done.to(end),)"),),
     Rule.BAD_START: (_body("work, end = Work(), Done(); start = 'work'; transitions = (work.done.to(end),)"),),
     Rule.UNNAMED_START: (_body("start = Work(); end = Done(); transitions = (start.done.to(end),)"),),

@@ -97,6 +97,7 @@ def test_the_limits_in_the_page_are_the_limits_in_the_code() -> None:
 
 def test_the_table_of_class_keywords_has_each_keyword_once() -> None:
     # `Workflow.__init_subclass__` without its binding, so that its keywords can be read.
-    keywords = inspect.signature(Workflow.__init_subclass__).parameters
+    parameters = inspect.signature(Workflow.__init_subclass__).parameters.values()
+    keywords = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
     table = section(page("docs/workflows.md"), "## Class keywords").partition("\n\n| `scope`")[0]
     assert sorted(cells[0].strip("`") for cells in rows(table + "\n")) == sorted(keywords)

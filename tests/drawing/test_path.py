@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -7,8 +8,11 @@ import pytest
 from hephaestus_stream.core.decision import HistoryEvent, HistoryType
 from hephaestus_stream.core.graph import Edge
 from hephaestus_stream.core.state import NodeState, Reported, State
-from hephaestus_stream.drawing import PathTaken
+from hephaestus_stream.drawing import PathTaken, mermaid, plain, svg
 from hephaestus_stream.drawing.path import Progress, Reached
+from hephaestus_stream.testing import Simulator
+from tests.drawing.pictures import Picture
+from workflows.order import Order, OrderFlow
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EXPRESS = Edge("pack", "packed", "express", "express")
@@ -113,3 +117,34 @@ def test_the_next_life_of_a_key_begins_without_a_path() -> None:
     path = PathTaken.from_history([*PACKED, *happened(("started", None, None, {}))])
 
     assert path == PathTaken()
+
+
+@pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
+def test_what_an_ended_run_has_not_reached_it_never_will(end: HistoryType) -> None:
+    path = PathTaken.from_history([*PACKED[:2], *happened((end, None, None, {}), ("event_kept", "pack", None, {}))])
+
+    assert (path.ended, path.progress("express"), path.progress_along(Edge("express", "sent", None, "x"))) == (
+        True,
+        "dead",
+        "dead",
+    )
+
+
+def test_the_next_life_of_a_key_may_reach_what_the_former_did_not() -> None:
+    path = PathTaken.from_history(happened(("cancelled", None, None, {}), ("started", None, None, {})))
+
+    assert path.progress("express") == "open"
+
+
+async def test_all_drawings_of_a_cancelled_run_mark_what_was_never_reached() -> None:
+    simulator = Simulator()
+    run = await simulator.start(OrderFlow, "abc123", Order(sku="chair", quantity=2, customer="ada"))
+    run = await simulator.cancel(run)
+    paths = [PathTaken.from_state(run.state), PathTaken.from_history(run.history)]
+    assert paths[0] == paths[1]
+
+    for path in paths:
+        assert "· review" in plain(OrderFlow.definition, path=path)
+        assert "dead" in Picture(svg(OrderFlow.definition, path=path)).classes_of("review")
+        [dead] = re.findall(r"class (\S+) dead", mermaid(OrderFlow.definition, path=path))
+        assert "node_review" in dead.split(",")

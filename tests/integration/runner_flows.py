@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from datetime import timedelta
 from typing import Any
 
 from hephaestus_stream import Context, Done, Event, Instance, Outcome, RetryPolicy, Step, Workflow
 from tests.integration.flows import Stars, Trip, note
+
+LOG = logging.getLogger(__name__)
 
 
 class AskedToStop(Step[Trip]):
@@ -99,6 +102,7 @@ class RatesInThread(Step[Trip]):
 
     def execute(self, instance: Instance, config: None, context: Context[Trip]) -> Outcome:
         note("rated", context)
+        LOG.info("rated")
         return self.rated(Stars(stars=context.initial.legs), metadata={"by": instance.tags})
 
 
@@ -115,6 +119,7 @@ class RatesOnLoop(Step[Trip]):
 
     async def execute(self, instance: Instance, config: None, context: Context[Trip]) -> Outcome:
         note("rated", context)
+        LOG.info("rated")
         return self.rated(Stars(stars=context.initial.legs), metadata={"by": instance.tags})
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import threading
 import time
@@ -91,6 +92,7 @@ def test_a_frozen_worker_that_comes_back_is_fenced_and_exits(
     frozen.signal(signal.SIGCONT)
 
     assert frozen.ended() != 0
-    assert "another worker owns partition" in frozen.told()
+    # Frozen in the midst of a commit, it learns that this one was broken off, and no more.
+    assert re.search("another worker owns partition|worker must exit", frozen.told())
     check(load, topics, publisher, workers)
     assert heir.stop() == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -92,3 +93,21 @@ def test_a_step_reports_the_same_wherever_it_runs(workers: Workers, publisher: P
     assert os.getpgid(process) == process
     assert worker.stop() == 0
     assert not Path(f"/proc/{process}").exists()
+
+
+def test_as_json_a_step_logs_the_same_wherever_it_runs(
+    workers: Workers, publisher: Publisher, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEPHAESTUS_LOG_FORMAT", "json")
+    worker = workers.start(module=MODULE)
+    workers.until(lambda: "owns the partitions" in worker.told(), of=[worker])
+    start = start_command(Rated, "a", Trip(legs=4))
+    publisher.send([start])
+    workers.until(lambda: len(topics.records("completions")) == 1, of=[worker])
+
+    lines = [line for line in map(json.loads, worker.told().splitlines()) if line["message"] == "rated"]
+    names = ("level", "logger", "workflow", "key", "run", "attempt", "partition")
+    same = ["INFO", MODULE, "Rated", start.key, start.id, 1, partition_for(start.key.encode(), PARTITIONS)]
+    assert [line["node"] for line in lines] == ["loop", "thread", "process"]
+    assert [[line[name] for name in names] for line in lines] == [same] * 3
+    assert worker.stop() == 0

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,10 @@ def refuse(_: Job, __: Context[Job]) -> None:
     raise PermanentError("never")
 
 
+def fork(_: Job, __: Context[Job]) -> None:
+    os.fork()  # both go on, and both come to an end of the step
+
+
 def log(_: Job, __: Context[Job]) -> None:
     logging.getLogger("of.a.step").info("a line of the step")
 
@@ -86,6 +90,7 @@ DOES: dict[str, Callable[[Job, Context[Job]], object]] = {
     "hold the interpreter": hold_the_interpreter,
     "leave a process behind": leave_a_process_behind,
     "log": log,
+    "fork": fork,
 }
 
 
@@ -102,6 +107,9 @@ class Does(Step[Job]):
         job = context.initial
         if job.does == "suspend":
             return Suspend(until=NOW, otherwise=self.found(Found(square=0)))
+        if job.does == "suspend beyond the calendar":
+            end = datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))
+            return Suspend(until=end, otherwise=self.found(Found(square=0)))
         do(job, context)
         note(job, f"ended-{job.number}")
         return self.found(Found(square=job.number**2), metadata={"of": [instance.key, context.attempt]})

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
-from hephaestus_stream import Context, Done, Event, Instance, Outcome, Step, Workflow
+from hephaestus_stream import Context, Done, Event, Instance, NodeEvent, Outcome, Step, Workflow
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.input import StepEmitted, StepFailed
 from hephaestus_stream.core.state import State
@@ -453,3 +454,39 @@ async def test_the_timeout_of_a_step_does_not_count_while_it_waits_for_its_place
 
     assert isinstance(await queued, StepEmitted)
     await holding
+
+
+class CancelsItself(Step[None]):
+    done = Event()
+
+    async def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+        return self.done()
+
+
+class PressesCtrlC(Step[None]):
+    done = Event()
+
+    async def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("step", "error"), [(CancelsItself, "CancelledError"), (PressesCtrlC, "RuntimeError")])
+async def test_what_a_step_does_to_its_own_task_fails_its_attempt_only(step: type[Step[None]], error: str) -> None:
+    class Flow(Workflow[None], key="own"):
+        own = step()
+        end = Done()
+        start = own
+        transitions = (NodeEvent(own, cast("Event[None]", vars(step)["done"])).to(end),)
+
+    runner = StepRunner(concurrency=1, threads=1)
+    state = State("own::1", "run", "Flow", 1, "running", b"null", NOW, NOW)
+
+    end = await runner.start(Attempt(AttemptId("own::1", "run", "own", 1), Flow.definition, state))
+
+    assert isinstance(end, StepFailed)
+    assert end.error.type == error
+    await runner.close()

@@ -26,6 +26,7 @@ from hephaestus_stream.runtime.durable import DurableShard, Origin
 from hephaestus_stream.runtime.runner import StepRunner
 from hephaestus_stream.runtime.shard import Shard, Surroundings
 from hephaestus_stream.runtime.topics import create_topics, describe_changelog, topic_ids
+from hephaestus_stream.telemetry.commits import ShardTelemetry
 from hephaestus_stream.wire.command import Command, encode_command
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.request import cancel_command, start_command
@@ -363,3 +364,25 @@ async def test_steps_that_hang_do_not_keep_their_run_from_being_cancelled(
 def is_completed(durable: DurableShard, command: Command) -> bool:
     state = state_in(durable, command)
     return state is not None and state.status == "completed"
+
+
+async def test_what_follows_a_commit_cannot_have_its_inputs_taken_in_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def explode(*_: object, **__: object) -> None:
+        raise RuntimeError("an exporter of the user's")
+
+    monkeypatch.setattr(ShardTelemetry, "_tell", explode)
+    shard, durable = place.shard()
+    await shard.open()
+    commands = [start_command(Flow, name, None) for name in "ab"]
+    for name in "ab":
+        gates.setdefault(name, asyncio.Event()).set()
+
+    shard.deliver(place.records(*commands))
+    await until(lambda: all(status_of(durable, each, "done") == "completed" for each in commands))
+
+    assert shard.position == 2
+    assert len(executed) == 4
+    assert "could not be told" in caplog.text
+    await shard.close()

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable
+from contextvars import copy_context
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hephaestus_stream import Done, Workflow
@@ -19,6 +23,7 @@ from hephaestus_stream.errors import WorkflowNotFoundError
 from hephaestus_stream.runtime.runner import StepRunner
 from hephaestus_stream.runtime.step_orders import require_places
 from hephaestus_stream.runtime.step_processes import _start  # pyright: ignore[reportPrivateUsage] - see its test
+from hephaestus_stream.telemetry.log_fields import add_log_fields
 from tests.runtime.process_flows import (
     NOW,
     HurriedProcessFlow,
@@ -29,6 +34,7 @@ from tests.runtime.process_flows import (
     ThreadFlow,
     attempt_of,
 )
+from tests.telemetry.recorder import PARENT, TRACE, TRACEPARENT
 
 ROOT = Path(__file__).parents[2]
 GRACE = timedelta(milliseconds=500)
@@ -260,7 +266,7 @@ async def test_a_process_of_steps_dies_with_its_worker(does: str, tmp_path: Path
 
 
 async def test_a_process_of_steps_ends_when_nobody_is_at_the_other_end_of_its_connection() -> None:
-    process = await _start()  # on Linux the kernel ends it otherwise, so that a killed worker does not show this
+    process = await _start("text")  # on Linux the kernel ends it otherwise, so that a killed worker does not show this
     process._writer.close()  # pyright: ignore[reportPrivateUsage] - as above
 
     try:
@@ -297,6 +303,43 @@ async def test_a_step_in_a_process_logs_like_its_worker(
     assert "INFO of.a.step: a line of the step" in capfd.readouterr().err
 
 
+async def test_as_json_a_line_of_a_step_in_a_process_says_which_attempt_and_trace_it_belongs_to(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    runner = StepRunner(concurrency=1, threads=1, processes=1, stop_grace=timedelta(0), log_format="json")
+    traced, plain = (attempt_of(ProcessFlow, job(tmp_path, "log", number=number)) for number in (1, 2))
+    traced = replace(traced, state=msgspec.structs.replace(traced.state, trace=TRACEPARENT))
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel("INFO")
+    of_a_shard = copy_context()
+    of_a_shard.run(add_log_fields, {"partition": 7})
+    try:
+        await of_a_shard.run(runner.start, traced)
+        await runner.start(plain)
+    finally:
+        root.setLevel(level)
+        await runner.close()
+
+    first, second = (json.loads(line) for line in capfd.readouterr().err.splitlines())
+    first.pop("time")
+    assert first == {
+        "level": "INFO",
+        "logger": "of.a.step",
+        "message": "a line of the step",
+        "partition": 7,
+        "workflow": "ProcessFlow",
+        "key": "flow::1",
+        "run": "run-1",
+        "node": "only",
+        "attempt": 1,
+        "trace_id": TRACE,
+        "span_id": PARENT,
+    }
+    assert second["run"] == "run-2"
+    assert {"partition", "trace_id", "span_id"} & set(second) == set()
+
+
 def hidden_flow() -> type[Workflow[Any]]:
     class Hidden(Workflow[Job], key="flow"):
         only = InProcess()
@@ -321,3 +364,22 @@ def test_a_worker_refuses_a_workflow_that_no_process_can_import() -> None:
         WorkflowNotFoundError, match=r"Hidden \(.*\) has a step with runner = 'process', and no process"
     ):
         require_places([ProcessFlow.definition, hidden_flow().definition])
+
+
+async def test_a_step_that_forks_gives_its_own_answer_and_no_other_runs(strict: StepRunner, tmp_path: Path) -> None:
+    works = ["fork", "count", "count"]
+    ends = [
+        await strict.start(attempt_of(ProcessFlow, job(tmp_path, does, number)))
+        for number, does in enumerate(works, start=1)
+    ]
+    assert [json.loads(end.reported.payload or b"") for end in ends if isinstance(end, StepEmitted)] == [
+        {"square": 1},
+        {"square": 4},
+        {"square": 9},
+    ]
+
+
+async def test_an_outcome_that_cannot_be_written_is_a_failed_attempt(strict: StepRunner, tmp_path: Path) -> None:
+    end = await strict.start(attempt_of(ProcessFlow, job(tmp_path, "suspend beyond the calendar")))
+    assert isinstance(end, StepFailed)
+    assert end.error.type == "OverflowError"

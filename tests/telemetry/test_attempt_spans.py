@@ -14,8 +14,8 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from hephaestus_stream import Context, Done, Event, Instance, Outcome, Step, Workflow
-from hephaestus_stream.cli.logs import JsonFormatter
 from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.telemetry.log_format import JsonFormatter
 from hephaestus_stream.wire.command import Command
 from hephaestus_stream.wire.request import cancel_command, start_command
 from tests.cycle.flows import Order, Retried, Review

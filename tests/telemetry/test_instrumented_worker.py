@@ -75,7 +75,7 @@ def test_a_worker_under_opentelemetry_instrument_sends_spans_metrics_and_structu
         "run": command.id,
         "workflow": "OrderFlow",
         "node": "declined",
-        "message": f"{command.key} (run {command.id}) failed at declined: the card was declined",
+        "message": f"{command.key} (run {command.id}) failed at declined: Failed: the card was declined",
     }
     assert failed["partition"] in {0, 1}
     assert [line["message"] for line in lines][-1] == "stopped in order"

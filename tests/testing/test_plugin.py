@@ -54,11 +54,32 @@ async def test_an_order(simulator):
             "*✓ ▶ review*",
             "*✗ charge*",
             "ValueError: no such card",
+            "charge failed in:",
+            '  File "*shop.py", line *, in execute',
+            '    raise ValueError("no such card")',
             "last events:",
             "  2026-01-01 00:00:15 step_failed charge (attempt 5): error ValueError; message no such card",
             "  2026-01-01 00:00:15 failed charge: error ValueError; message no such card",
         ]
     )
+
+
+def test_the_last_events_are_written_as_people_write_them(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+from hephaestus_stream.testing import HANGS
+
+async def test_an_order(simulator):
+    simulator.stub(OrderFlow.charge, HANGS)
+    run = await simulator.start(OrderFlow, "abc123", None)
+    run = await simulator.resume(run, OrderFlow.review.received)
+    assert run.status == "completed"
+""",
+    )
+
+    result.stdout.fnmatch_lines(["last events:", "  2026-01-01 00:00:00 step_completed review.received*"])
+    result.stdout.no_fnmatch_line("*failed in:*")
 
 
 def test_a_simulator_of_the_test_itself_is_shown_too_and_that_of_a_former_test_is_not(
@@ -140,3 +161,33 @@ def test_the_plugin_loads_nothing_that_its_project_does_not_use() -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert found.stdout == "pytest_hephaestus\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "simulator.stub(OrderFlow.charge, 'charged')",
+        "simulator.stub(OrderFlow.charge, OrderFlow.charge.charged(5))",
+        "await simulator.start(OrderFlow, 'abc123', 5)",
+        "await simulator.start(OrderFlow, 'first', None)",
+        "await simulator.resume(run, OrderFlow.charge.charged)",
+        "await simulator.resume(run, OrderFlow.review.received, 5)",
+        "await simulator.cancel('abc123')",
+        "await simulator.skip(timedelta(days=-1))",
+        "simulator.crash_before_commit(0)",
+        "run.result(OrderFlow.review.received)",
+    ],
+)
+def test_an_error_is_reported_at_the_users_line(pytester: pytest.Pytester, line: str) -> None:
+    result = run(
+        pytester,
+        f"""
+async def test_an_order(simulator):
+    run = await simulator.start(OrderFlow, "first", None)
+    {line}
+""",
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f">       {line}".replace("[", "[[]"), "test_shop.py:*: *Error"])
+    result.stdout.no_fnmatch_line("*hephaestus_stream/*.py:*")

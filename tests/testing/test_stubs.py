@@ -138,6 +138,11 @@ def test_a_stub_that_the_step_could_not_return_is_refused_at_its_line(stub: Stub
     assert said in str(refused.value)
 
 
+def test_a_payload_that_is_wrong_as_a_whole_is_called_it() -> None:
+    with pytest.raises(SimulatorError, match="which carries a str, with a int: it: Input should be a valid string"):
+        Simulator().stub(Buying.pack, Pack.packed(5))  # type: ignore[arg-type]
+
+
 def test_a_wait_without_a_timeout_cannot_time_out() -> None:
     class Endless(Step[object]):
         pass

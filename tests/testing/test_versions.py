@@ -55,7 +55,7 @@ async def test_a_run_is_parked_by_a_deployment_that_lacks_its_version() -> None:
 
     assert run.status == "waiting"
     assert run.parked is not None
-    assert "the worker has 2 of Rollout, not 1" in run.parked
+    assert "has Rollout in version 2, and not in version 1" in run.parked
 
 
 async def test_a_parked_run_goes_on_with_what_was_kept_when_its_version_is_back() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hephaestus_stream.core.definition import Draft
-from hephaestus_stream.core.rules import fanouts, keywords, routes, shape, typing, wiring
+from hephaestus_stream.core.rules import fanouts, keywords, routes, shape, steps, typing, wiring
 from hephaestus_stream.errors import Problem
 
-_RULES = (keywords.check, wiring.check, typing.check, routes.check, shape.check, fanouts.check)
+_RULES = (keywords.check, wiring.check, typing.check, steps.check, routes.check, shape.check, fanouts.check)
 
 
 def check(draft: Draft) -> tuple[Problem, ...]:

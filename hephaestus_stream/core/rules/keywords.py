@@ -22,6 +22,9 @@ from hephaestus_stream.errors import Problem
 RESERVED = frozenset({"start", "transitions", "definition"})
 """Attributes of a workflow class that no node may take the name of."""
 
+KEYWORDS = ("key", "scope", "name", "version", "current", "tags", "metadata", "retry", "reuse", "retention")
+"""The keywords of a class statement."""
+
 _STORED_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 _NODE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _MAX_VERSION = 2**31 - 1
@@ -34,8 +37,8 @@ class _Wrong(NamedTuple):
 
 
 def check(draft: Draft) -> Iterator[Problem]:
-    """A missing or bad key, name, version, scope, reuse, retention, tag or metadata; a bad name of a node."""
-    for wrong in (*_identity_problems(draft), *_keyword_problems(draft)):
+    """An unknown or bad keyword of the class statement, a missing key, a bad name of a node."""
+    for wrong in (*_unknown_keywords(draft), *_identity_problems(draft), *_keyword_problems(draft)):
         yield problem(wrong.rule, draft.location, what=wrong.what, remedy=wrong.remedy)
     for name in draft.shadowed:
         yield _reserved(name, draft.location, remedy="call the attribute something else")
@@ -53,6 +56,11 @@ def check(draft: Draft) -> Iterator[Problem]:
 
 def _reserved(name: str, location: Location, *, remedy: str) -> Problem:
     return problem(Rule.RESERVED_NAME, location, what=f"{name} is a reserved name", remedy=remedy)
+
+
+def _unknown_keywords(draft: Draft) -> Iterator[_Wrong]:
+    for keyword in draft.unknown:
+        yield _Wrong(Rule.UNKNOWN_KEYWORD, f"{keyword} is no keyword of a workflow", _choice(keyword, KEYWORDS))
 
 
 def _identity_problems(draft: Draft) -> Iterator[_Wrong]:
