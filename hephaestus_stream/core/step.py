@@ -120,6 +120,11 @@ _UNWRITTEN = cast("Callable[..., object]", vars(Step)["execute"])
 """What a step has for `execute` until somebody writes one."""
 
 
+def has_execute(step: type[Step[Any, Any]]) -> bool:
+    """Whether somebody has written what a step does."""
+    return cast("Callable[..., object]", step.execute) is not _UNWRITTEN
+
+
 @cache  # asked for each attempt, and always answered the same
 def _is_coroutine(execute: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(execute)

@@ -10,7 +10,7 @@ from hephaestus_stream.core.definition import Draft
 from hephaestus_stream.core.location import Location
 from hephaestus_stream.core.problem import note, problem
 from hephaestus_stream.core.rule import Rule
-from hephaestus_stream.core.step import Step, is_step
+from hephaestus_stream.core.step import Step, has_execute, is_step
 from hephaestus_stream.errors import Note, Problem
 
 _SIGNATURE = "async def execute(self, instance, config, context)"
@@ -25,7 +25,7 @@ def check(draft: Draft) -> Iterator[Problem]:
     for name, node in draft.nodes.items():
         if not is_step(node) or first[type(node)][0] != name:
             continue
-        if type(node).execute is Step.execute:
+        if not has_execute(type(node)):
             yield problem(
                 Rule.MISSING_EXECUTE,
                 node.location,
