@@ -50,7 +50,7 @@ async def test_the_page_about_workflows_shows_how_they_are_tested() -> None:
 
 async def test_the_page_about_testing_tests_a_subscription_of_thirty_days() -> None:
     module = run(page("docs/testing.md"), name="docs/testing.md")
-    assert len(await run_tests_of(module)) == 6
+    assert len(await run_tests_of(module)) == 7
     simulator = Simulator()
     simulator.stub(module.SubscriptionFlow.fee, module.PAID)
     shown = await simulator.skip(
