@@ -66,14 +66,11 @@ def start(
     target = find_target(workflow, id)
     payload = read_payload(input, option="--input")
     target.check_input(payload)
-    version = workflow_version
-    if version is None and target.definition is not None:
-        version = target.definition.version
     command = _made(
         StartCommand,
         id=command_id or new_id(),
         workflow=target.workflow,
-        version=version,
+        version=target.version_or(workflow_version),
         key=target.key,
         input=payload,
         tags=tag,
@@ -139,8 +136,6 @@ def migrate(
         to_version: Where the run goes: the version of the class unless given, with a stored name the current one.
     """
     target = find_target(workflow, id)
-    if to_version is None and target.definition is not None:
-        to_version = target.definition.version
     command = _made(
         MigrateCommand,
         schema=2,
@@ -148,7 +143,7 @@ def migrate(
         workflow=target.workflow,
         key=target.key,
         run=run,
-        to_version=to_version,
+        to_version=target.version_or(to_version),
     )
     asyncio.run(_tell(command, _settings(kafka), "migrated", output=output))
 

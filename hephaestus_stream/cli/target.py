@@ -29,6 +29,10 @@ class Target:
     key: str
     definition: Definition | None
 
+    def version_or(self, given: int | None) -> int | None:
+        """The version that was given, else that of the class; None leaves it to the workers."""
+        return self.definition.version if given is None and self.definition is not None else given
+
     def check_input(self, payload: Payload) -> None:
         """Refuses an input that the workflow's model would refuse.
 

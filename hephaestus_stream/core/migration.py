@@ -81,15 +81,15 @@ def _obstacles(journal: Journal, dead: dict[str, NodeState]) -> Iterator[str]:
     for node, active in journal.nodes.items():
         if active.status in ACTIVE and not is_step(journal.definition.nodes.get(node)):
             yield f"'{node}' is {active.status}, and there is no such step"
+    nodes = dict(journal.nodes)
     for node in graph.order:
         state = journal.nodes.get(node)
-        nodes = {**journal.nodes, **dead}
         verdict = Verdict.START if node == graph.start else judge(graph, nodes, node)
         if state is None:
             if verdict is Verdict.START:
                 yield f"'{node}' would have been started before"
             elif verdict is Verdict.DEAD:
-                dead[node] = NodeState("dead", settled_at=journal.now)
+                nodes[node] = dead[node] = NodeState("dead", settled_at=journal.now)
         elif state.status == "dead":
             if verdict is not Verdict.DEAD:
                 yield f"'{node}' can no longer be reached, and there it could"
