@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,19 +15,25 @@ from rich.text import Text
 from hephaestus_stream.cli.failure import ExitCode
 from hephaestus_stream.cli.local import FOLDER
 from hephaestus_stream.cli.output import Output, show
-from hephaestus_stream.local_kafka import LocalKafka, LocalKafkaStatus
+from hephaestus_stream.local_kafka import BrokerStatus, LocalKafka, LocalKafkaStatus
 
 Folder = Annotated[Path, Parameter(help="Where it keeps everything.")]
 
 
-def up(*, port: int | None = None, folder: Folder = FOLDER, output: Output = "text") -> None:
+def up(
+    *, brokers: int | None = None, port: int | None = None, folder: Folder = FOLDER, output: Output = "text"
+) -> None:
     """Starts the local Kafka.
 
     Args:
-        port: The port to listen on; the one of the last start, or a free one, unless given.
+        brokers: How many; 1 for a new folder unless given. Three keep three copies of everything.
+        port: The port that the first one listens on; that of the last start, or a free one, unless given.
     """
     with Console(stderr=True).status("Kafka") as status:
-        running = LocalKafka(folder, port=port, on_progress=lambda stage: status.update(f"Kafka: {stage}")).up()
+        kafka = LocalKafka(
+            folder, brokers=brokers, port=port, on_progress=lambda stage: status.update(f"Kafka: {stage}")
+        )
+        running = kafka.up()
     show(_story(running, folder), document=_document(running), output=output)
 
 
@@ -50,12 +57,16 @@ def status(*, folder: Folder = FOLDER, output: Output = "text") -> int:
 
 
 def _story(running: LocalKafkaStatus, folder: Path) -> Text:
-    state = ("running", "green") if running.ready else ("running, but does not answer yet", "yellow")
-    text = Text.assemble(
-        ("Kafka ", "bold"), (running.version, "bold"), " is ", state, " on ", (running.bootstrap, "cyan"), "\n"
-    )
-    text.append(f"  process {running.pid}, since {running.started_at.astimezone():%Y-%m-%d %H:%M:%S}\n", "dim")
-    text.append(f"  log {folder / running.log.name}\n", "dim")
+    text = Text.assemble(("Kafka ", "bold"), (running.version, "bold"))
+    if len(running.brokers) == 1:
+        text.append(" is ").append_text(_state(running.brokers[0])).append(" on ").append(
+            f"{running.bootstrap}\n", "cyan"
+        )
+    else:
+        up = sum(broker.running for broker in running.brokers)
+        text.append(f": {up} of {len(running.brokers)} brokers run\n")
+    for broker in running.brokers:
+        text.append_text(_line(broker, folder, alone=len(running.brokers) == 1))
     if folder == FOLDER:
         return text.append("Commands in this folder find it by themselves; elsewhere give them ").append(
             f"--bootstrap {running.bootstrap}", "cyan"
@@ -63,16 +74,32 @@ def _story(running: LocalKafkaStatus, folder: Path) -> Text:
     return text.append("Reach it with ").append(f"--bootstrap {running.bootstrap}", "cyan")
 
 
+def _line(broker: BrokerStatus, folder: Path, *, alone: bool) -> Text:
+    text = Text()
+    if not alone:
+        text.append(f"broker {broker.node_id} is ").append_text(_state(broker)).append(" on ")
+        text.append(f"{broker.address}\n", "cyan")
+    if broker.running:
+        text.append(f"  process {broker.pid}, since {broker.started_at.astimezone():%Y-%m-%d %H:%M:%S}\n", "dim")
+    return text.append(f"  log {folder / broker.log.relative_to(folder.absolute())}\n", "dim")
+
+
+def _state(broker: BrokerStatus) -> Text:
+    if not broker.running:
+        return Text("not running", "red")
+    return Text("running", "green") if broker.ready else Text("running, but does not answer yet", "yellow")
+
+
 def _document(running: LocalKafkaStatus) -> dict[str, object]:
     return {
         "running": True,
         "ready": running.ready,
         "bootstrap": running.bootstrap,
-        "port": running.port,
-        "pid": running.pid,
         "version": running.version,
         "cluster_id": running.cluster_id,
-        "started_at": running.started_at.isoformat(),
         "folder": str(running.folder),
-        "log": str(running.log),
+        "brokers": [
+            asdict(broker) | {"started_at": broker.started_at.isoformat(), "log": str(broker.log)}
+            for broker in running.brokers
+        ],
     }

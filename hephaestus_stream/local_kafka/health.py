@@ -7,7 +7,7 @@ import socket
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from hephaestus_stream.local_kafka.status import BrokerRecord
+from hephaestus_stream.local_kafka.folder import BrokerRecord
 
 _CONNECT_SECONDS = 0.5
 _METADATA_SECONDS = 2.0
@@ -29,4 +29,4 @@ def serves(record: BrokerRecord) -> bool:
     except (OSError, KafkaException):
         return False
     # Its type stub says None.
-    return str(metadata.cluster_id) == record.cluster_id and len(metadata.brokers) == 1
+    return str(metadata.cluster_id) == record.cluster_id and record.node_id in metadata.brokers

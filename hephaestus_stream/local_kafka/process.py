@@ -15,13 +15,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from hephaestus_stream.errors import LocalKafkaError
+from hephaestus_stream.local_kafka.folder import BrokerFolder
 from hephaestus_stream.local_kafka.java import Java
 from hephaestus_stream.local_kafka.locks import exclusive, is_held
-from hephaestus_stream.local_kafka.ports import free_port
-from hephaestus_stream.local_kafka.properties import rendered, server_properties
-from hephaestus_stream.local_kafka.status import BrokerFolder
+from hephaestus_stream.local_kafka.properties import Node, rendered, server_properties
 
-_MEMORY = ("-Xmx512m", "-XX:+UseSerialGC")
+_COLLECTOR = "-XX:+UseSerialGC"
 _LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -39,10 +38,12 @@ class KafkaCommand:
     Attributes:
         java: The Java runtime.
         jars: The folder of Kafka's jars.
+        heap: The most memory for Java's objects, as Java's option has it.
     """
 
     java: Java
     jars: Path
+    heap: str = "512m"
 
     def line(self, folder: BrokerFolder, *arguments: str | Path, flags: tuple[str, ...] = ()) -> list[str]:
         """The command line: Java, its flags, then the main class and its arguments."""
@@ -53,19 +54,34 @@ class KafkaCommand:
         scratch.mkdir(exist_ok=True)
         keep_inside = (f"-Djava.io.tmpdir={scratch}", f"-XX:ErrorFile={folder.path}/java-crash-%p.log")
         java = str(self.java.executable)
-        return [java, *_MEMORY, *_LOGGING, *keep_inside, *flags, "-cp", class_path, *map(str, arguments)]
+        return [
+            java,
+            f"-Xmx{self.heap}",
+            _COLLECTOR,
+            *_LOGGING,
+            *keep_inside,
+            *flags,
+            "-cp",
+            class_path,
+            *map(str, arguments),
+        ]
 
 
-def format_storage(kafka: KafkaCommand, folder: BrokerFolder) -> None:
-    """Formats the data folder under a new cluster id.
+def new_cluster_id() -> str:
+    """A cluster id, in the form that Kafka wants."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def format_storage(kafka: KafkaCommand, folder: BrokerFolder, *, cluster_id: str) -> None:
+    """Formats the data folder of a broker.
 
     It is formatted beside its place and renamed: what an interruption leaves is never taken for formatted data.
     """
     unfinished = folder.path / "formatting"
     shutil.rmtree(unfinished, ignore_errors=True)
-    settings = server_properties(unfinished, port=free_port(), controller_port=free_port())
-    folder.properties.write_text(rendered(settings))
-    cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # Formatting binds no port and writes none down.
+    node = Node(folder.node_id, 9092, 9093)
+    folder.properties.write_text(rendered(server_properties(unfinished, node, voters=[node])))
     arguments = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "--config", folder.properties)
     # Too short-lived a process for the optimizing compiler to pay.
     line = kafka.line(folder, *arguments, flags=("-XX:TieredStopAtLevel=1",))
@@ -113,6 +129,18 @@ def stop_broker(folder: BrokerFolder, *, patience: timedelta) -> bool:
     return lived
 
 
+def signal_broker(folder: BrokerFolder, number: signal.Signals) -> None:
+    """Sends a signal to the broker that lives in this folder.
+
+    Raises:
+        LocalKafkaError: None lives there.
+    """
+    pid = folder.pid() if is_held(folder.life) else None
+    if pid is None:
+        raise LocalKafkaError(f"Broker {folder.node_id} of {folder.path} does not run.")
+    os.kill(pid, number)
+
+
 def _ended(folder: BrokerFolder, number: signal.Signals, *, within: timedelta) -> bool:
     deadline = time.monotonic() + within.total_seconds()
     signalled = False
@@ -121,6 +149,8 @@ def _ended(folder: BrokerFolder, number: signal.Signals, *, within: timedelta) -
         pid = folder.pid()
         if pid is not None and not signalled:
             os.kill(pid, number)
+            if number is signal.SIGTERM:
+                os.kill(pid, signal.SIGCONT)  # a paused one could not obey
             signalled = True
         if time.monotonic() >= deadline:
             return False

@@ -1,6 +1,7 @@
 """The process that owns a temporary Kafka: `python -m hephaestus_stream.local_kafka.supervisor`.
 
-It reports to standard output, one JSON object a line, and lives until its standard input ends.
+Its argument is a JSON object that says what is wanted. It reports to standard output, one JSON object a line, and lives
+until its standard input ends.
 """
 
 from __future__ import annotations
@@ -20,20 +21,28 @@ from typing import NoReturn
 import msgspec
 
 from hephaestus_stream.errors import LocalKafkaError
-from hephaestus_stream.local_kafka.broker import LocalKafka
-from hephaestus_stream.local_kafka.temporary import Failed, Progressed, Ready, Report
+from hephaestus_stream.local_kafka.kafka import LocalKafka
+from hephaestus_stream.local_kafka.temporary import Failed, Progressed, Ready, Report, Wanted
 
 _POLL_SECONDS = 0.25
 
 
 def main() -> None:
-    """Runs a broker in a temporary folder until the parent is gone, then leaves nothing of either."""
+    """Runs brokers in a temporary folder until the parent is gone, then leaves nothing of either."""
+    wanted = msgspec.json.decode(sys.argv[1], type=Wanted)
     signal.signal(signal.SIGTERM, _leave)
     with tempfile.TemporaryDirectory(prefix="hephaestus-kafka-", ignore_cleanup_errors=True) as folder:
-        kafka = LocalKafka(Path(folder), on_progress=lambda message: _report(Progressed(message)))
+        kafka = LocalKafka(
+            Path(folder),
+            brokers=wanted.brokers,
+            port=wanted.port,
+            properties=wanted.properties,
+            on_progress=lambda message: _report(Progressed(message)),
+        )
         try:
             threading.Thread(target=_watch_parent, daemon=True).start()
-            _report(Ready(kafka.up().bootstrap))
+            kafka.up()
+            _report(Ready(folder))
             # Not one long wait: a signal that comes just before it, or to the other thread, would not end it.
             while True:
                 time.sleep(_POLL_SECONDS)

@@ -20,7 +20,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from hephaestus_stream.errors import JavaNotFoundError, LocalKafkaError
 from hephaestus_stream.local_kafka import Java, LocalKafka, find_java
-from hephaestus_stream.local_kafka.status import BrokerFolder, BrokerRecord
+from hephaestus_stream.local_kafka.folder import BrokerFolder, BrokerRecord
 
 START = """
 import sys
@@ -68,7 +68,7 @@ def test_up_status_and_down_tell_of_one_broker(folder: Path) -> None:
     assert LocalKafka(folder).status() == started
     assert LocalKafka(folder).up() == started
     assert started.ready
-    assert started.bootstrap == f"127.0.0.1:{started.port}"
+    assert started.bootstrap == f"127.0.0.1:{started.brokers[0].port}"
     assert topics(started.bootstrap) == set()
     with pytest.raises(LocalKafkaError, match=f"already runs on {started.bootstrap}, not on port 1024"):
         LocalKafka(folder, port=1024).up()
@@ -77,7 +77,7 @@ def test_up_status_and_down_tell_of_one_broker(folder: Path) -> None:
     assert kafka.status() is None
     assert kafka.down() is False
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", started.port))
+        socket.create_connection(("127.0.0.1", started.brokers[0].port))
 
 
 def test_data_port_and_cluster_survive_a_stop_and_a_crash(folder: Path) -> None:
@@ -88,14 +88,14 @@ def test_data_port_and_cluster_survive_a_stop_and_a_crash(folder: Path) -> None:
     kafka.down()
     second = kafka.up()
     assert "orders" in topics(second.bootstrap)
-    assert (second.cluster_id, second.port) == (first.cluster_id, first.port)
+    assert (second.cluster_id, second.brokers[0].port) == (first.cluster_id, first.brokers[0].port)
 
-    assert second.pid is not None
-    os.kill(second.pid, signal.SIGKILL)
+    assert second.brokers[0].pid is not None
+    os.kill(second.brokers[0].pid, signal.SIGKILL)
     third = kafka.up()
     assert "orders" in topics(third.bootstrap)
-    assert (third.cluster_id, third.port) == (first.cluster_id, first.port)
-    assert third.pid != second.pid
+    assert (third.cluster_id, third.brokers[0].port) == (first.cluster_id, first.brokers[0].port)
+    assert third.brokers[0].pid != second.brokers[0].pid
 
 
 def test_a_state_file_whose_process_id_belongs_to_a_stranger_now_is_stale(folder: Path) -> None:
@@ -116,7 +116,7 @@ def test_two_starts_at_the_same_moment_give_one_broker(folder: Path) -> None:
 
     def start() -> int | None:
         both_are_here.wait()
-        return LocalKafka(folder).up().pid
+        return LocalKafka(folder).up().brokers[0].pid
 
     with ThreadPoolExecutor(2) as starters:
         pids = {future.result() for future in [starters.submit(start), starters.submit(start)]}
@@ -177,4 +177,4 @@ def test_a_start_killed_halfway_is_taken_over_by_the_next(
     halfway = LocalKafka(folder).status()
     assert halfway is not None
 
-    assert LocalKafka(folder).up().pid == halfway.pid
+    assert LocalKafka(folder).up().brokers[0].pid == halfway.brokers[0].pid
