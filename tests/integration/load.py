@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hephaestus_stream.wire.command import Command
 from hephaestus_stream.wire.request import cancel_command, resume_command, start_command
-from tests.integration.checker import Document, Topics, check_answers
+from tests.integration.checker import Document, Topics, check_answers, check_everything
 from tests.integration.flows import Journey, Stars, Trip
 from tests.integration.workers import Publisher, Workers
 
@@ -85,3 +85,12 @@ def check_effects(load: Load, answers: dict[str, Document], histories: dict[str,
         assert len(takings) == 1
         if command.type != "start":
             assert takings[0]["details"]["command"] == command.id
+
+
+def check_load(load: Load, topics: Topics, publisher: Publisher, workers: Workers) -> dict[str, list[Document]]:
+    """Everything that was sent had its effect once, and nothing else has happened; returns the histories by run."""
+    await_endings(load, topics, workers)
+    answers = ask_again(load, topics, publisher, workers)
+    histories = check_everything(topics, runs=set(load.runs.values()))
+    check_effects(load, answers, histories)
+    return histories

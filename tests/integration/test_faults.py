@@ -8,18 +8,11 @@ import time
 
 import pytest
 
-from tests.integration.checker import Topics, check_everything
-from tests.integration.load import Load, ask_again, await_endings, check_effects, make_load
+from tests.integration.checker import Topics
+from tests.integration.load import check_load, make_load
 from tests.integration.workers import PARTITIONS, Publisher, Workers
 
 ALL = set(range(PARTITIONS))
-
-
-def check(load: Load, topics: Topics, publisher: Publisher, workers: Workers) -> None:
-    await_endings(load, topics, workers)
-    answers = ask_again(load, topics, publisher, workers)
-    histories = check_everything(topics, runs=set(load.runs.values()))
-    check_effects(load, answers, histories)
 
 
 def moment(seconds: float) -> None:
@@ -43,7 +36,7 @@ def test_a_worker_that_is_killed_three_times_loses_nothing_and_does_nothing_twic
     load.send_wave(3, publisher)
     worker = workers.started("one")
 
-    check(load, topics, publisher, workers)
+    check_load(load, topics, publisher, workers)
 
     assert worker.stop() == 0
 
@@ -70,7 +63,7 @@ def test_two_workers_share_the_partitions_and_survive_a_stop_and_a_kill(
     load.send_wave(3, publisher)
     second.kill()
 
-    check(load, topics, publisher, workers)
+    check_load(load, topics, publisher, workers)
     assert third.partitions == ALL
     assert third.stop() == 0
 
@@ -94,5 +87,5 @@ def test_a_frozen_worker_that_comes_back_is_fenced_and_exits(
     assert frozen.ended() != 0
     # Frozen in the midst of a commit, it learns that this one was broken off, and no more.
     assert re.search("another worker owns partition|worker must exit", frozen.told())
-    check(load, topics, publisher, workers)
+    check_load(load, topics, publisher, workers)
     assert heir.stop() == 0

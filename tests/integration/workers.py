@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,12 +28,14 @@ ASKS = (("reply_partition", b"0"),)
 
 
 class Worker:
-    """`hephaestus worker` as a process."""
+    """`hephaestus worker` as a process; with switches for tests where the environment has any."""
 
-    def __init__(self, connection: Connection, *, data: Path, steps: Path, module: str) -> None:
+    def __init__(
+        self, connection: Connection, *, data: Path, steps: Path, module: str, environment: Mapping[str, str]
+    ) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.log = data / f"log-{time.monotonic_ns()}"
-        environment = os.environ | {
+        given = {
             FOLDER: str(steps),
             "PYTHONPATH": str(_ROOT),
             "HEPHAESTUS_BOOTSTRAP": connection.bootstrap,
@@ -44,9 +46,16 @@ class Worker:
             "HEPHAESTUS_GRACE": "3",
             "HEPHAESTUS_DATA": str(data),
         }
-        command = [sys.executable, "-m", "hephaestus_stream.cli", "worker", module]
+        is_switched = any(name.startswith("CHAOS_") for name in environment)
+        program = ["tests.chaos.worker"] if is_switched else ["hephaestus_stream.cli", "worker"]
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, env=environment, cwd=data, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *program, module],
+                env={**os.environ, **given, **environment},
+                cwd=self.log.parent,
+                stdout=log,
+                stderr=log,
+            )
 
     @property
     def pid(self) -> int:
@@ -94,14 +103,16 @@ class Workers:
         self._folder = folder
         self._started: list[Worker] = []
 
-    def start(self, data: str = "worker", *, module: str = "tests.integration.flows") -> Worker:
-        worker = Worker(self.connection, data=self._folder / data, steps=self.steps, module=module)
+    def start(self, data: str = "worker", *, module: str = "tests.integration.flows", **environment: str) -> Worker:
+        worker = Worker(
+            self.connection, data=self._folder / data, steps=self.steps, module=module, environment=environment
+        )
         self._started.append(worker)
         return worker
 
-    def started(self, data: str = "worker", *, module: str = "tests.integration.flows") -> Worker:
+    def started(self, data: str = "worker", *, module: str = "tests.integration.flows", **environment: str) -> Worker:
         """A worker that owns partitions already."""
-        worker = self.start(data, module=module)
+        worker = self.start(data, module=module, **environment)
         self.until(lambda: bool(worker.partitions), of=[worker])
         return worker
 
@@ -114,6 +125,10 @@ class Workers:
             logs = "\n".join(worker.told()[-3_000:] for worker in self._started)
             assert time.monotonic() < deadline, f"the condition never became true; the workers say\n{logs}"
             time.sleep(0.05)
+
+    def databases(self, data: str = "worker") -> Path:
+        """The folder with one database for each partition."""
+        return self._folder / data / self.connection.namespace / "shards"
 
     def executed(self, what: str) -> list[tuple[str, int, int]]:
         """The executions of a step, as (idempotency key, attempt, process)."""
