@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import msgspec
+from pydantic_core import to_json
 
 from hephaestus_stream.core.context import Context, StepResults, never
 from hephaestus_stream.core.definition import Definition
@@ -17,8 +17,10 @@ from hephaestus_stream.core.input import StepEmitted, StepFailed, StepSuspended
 from hephaestus_stream.core.instance import Instance
 from hephaestus_stream.core.state import Error, Reported, State
 from hephaestus_stream.core.step import Step, is_step
+from hephaestus_stream.cycle.payload import written
 from hephaestus_stream.cycle.results import RecordedResults
 from hephaestus_stream.errors import PermanentError, RetryAfterError, StepDefinitionError
+from hephaestus_stream.wire.sound_json import require_sound
 
 _MAX_TYPE = 100
 _MAX_MESSAGE = 1_000
@@ -114,13 +116,18 @@ class Attempt:
         if event is None or event is not emitted.source:
             known = ", ".join(self.definition.events[self.id.node])
             raise StepDefinitionError(f"'{emitted.event}' is not an event of {self.id.node}; it has {known}")
-        metadata = msgspec.json.encode(dict(emitted.metadata)) if emitted.metadata else None
+        metadata = _metadata(emitted.metadata) if emitted.metadata else None
         if event.adapter is None:
             if emitted.payload is not None:
                 raise StepDefinitionError(f"'{emitted.event}' carries nothing; declare it as Event(Model)")
             return Reported(emitted.event, None, metadata)
         payload = event.adapter.validate_python(emitted.payload)
-        return Reported(emitted.event, event.adapter.dump_json(payload, by_alias=True, round_trip=True), metadata)
+        return Reported(emitted.event, written(event.adapter, payload), metadata)
+
+
+def _metadata(metadata: Mapping[str, object]) -> bytes:
+    """Metadata as JSON; raises what its writers raise where it cannot be read back."""
+    return require_sound(to_json(dict(metadata), inf_nan_mode="constants"))
 
 
 def instance_of(state: State) -> Instance:

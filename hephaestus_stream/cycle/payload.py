@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from hephaestus_stream.core.answer import Refused
 from hephaestus_stream.core.definition import Definition
@@ -13,6 +13,7 @@ from hephaestus_stream.core.event import Event
 from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES
 from hephaestus_stream.core.state import State
 from hephaestus_stream.wire.command import StartCommand
+from hephaestus_stream.wire.sound_json import require_sound
 
 _NULL: Final = b"null"
 _SHOWN_PROBLEMS: Final = 5
@@ -29,11 +30,21 @@ def start_payload(command: StartCommand, *, definition: Definition) -> bytes | R
     adapter = definition.input_adapter
     try:
         model: object = adapter.validate_json(encoded)
-        kept = adapter.dump_json(model, by_alias=True, round_trip=True)
+        kept = written(adapter, model)
     except BaseException as error:  # noqa: BLE001 - a model's own validators may raise anything
         return Refused("invalid_payload", f"the input of {definition.name}: {_explain(error)}")
     # Defaults may make it larger than what was sent.
     return kept if len(kept) + labels <= MAX_PAYLOAD_BYTES else _too_large(len(kept) + labels)
+
+
+def written(adapter: TypeAdapter[Any], model: object) -> bytes:
+    """A payload as the JSON that is kept and published.
+
+    Raises:
+        ValueError: The model writes what nobody can read back.
+        Exception: Whatever a model's own serializers raise.
+    """
+    return require_sound(adapter.dump_json(model, by_alias=True, round_trip=True))
 
 
 def label_size(command: StartCommand) -> int:
@@ -52,7 +63,7 @@ def event_payload(sent: bytes, event: Event[Any] | None) -> tuple[bytes | None, 
         return None, None if sent == _NULL else "it carries no payload; leave it out"
     try:
         model: object = event.adapter.validate_json(sent)
-        return event.adapter.dump_json(model, by_alias=True, round_trip=True), None
+        return written(event.adapter, model), None
     except BaseException as error:  # noqa: BLE001 - as above
         return None, _explain(error)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Final, Literal, TypeAlias, cast
 
 import msgspec
@@ -14,6 +13,7 @@ from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.errors import CommandError, InvalidKeyError
 from hephaestus_stream.wire.key import split_key
 from hephaestus_stream.wire.problem import problems_of
+from hephaestus_stream.wire.sound_json import MAX_DEPTH, is_too_deep, require_sound
 
 COMMAND_SCHEMA: Final = 2
 """The newest schema that this release reads; a command is written in the oldest that has what it says."""
@@ -21,8 +21,6 @@ MAX_COMMAND_ID_LENGTH: Final = 100
 MAX_NAME_LENGTH: Final = 200
 # A reason is kept with the instance, and a cancel must fit however full the instance is.
 MAX_CANCEL_REASON_LENGTH: Final = 1_000
-# Below the limits of the parsers that read payloads back, inside outputs, where they stand some levels deeper.
-MAX_DEPTH: Final = 100
 # Versions fit a 32-bit integer, since consumers keep them in columns.
 MAX_VERSION: Final = 2**31 - 1
 
@@ -206,7 +204,7 @@ def _document(value: bytes | None) -> dict[str, object]:
     if not isinstance(document, dict):
         raise CommandError("the record is JSON but no object: publish a JSON object", reason="undecodable")
     fields = cast("dict[str, object]", document)
-    if _is_too_deep(fields, value):
+    if is_too_deep(fields, value):
         raise _refusal(fields, f"the JSON nests deeper than {MAX_DEPTH} levels: flatten it")
     return fields
 
@@ -247,36 +245,10 @@ def _is_key(text: str) -> bool:
     return True
 
 
-def _is_too_deep(value: object, encoded: bytes) -> bool:
-    """Whether JSON nests beyond the limit, judged by its brackets where those are few, as they nearly always are."""
-    if encoded.count(b"[") + encoded.count(b"{") <= MAX_DEPTH:
-        return False
-    depth = 0
-    level: list[object] = [value]
-    while level and depth <= MAX_DEPTH:
-        depth += 1
-        level = [inner for outer in level for inner in _members(outer) if isinstance(inner, (dict, list))]
-    return depth > MAX_DEPTH
-
-
-def _members(value: object) -> list[object]:
-    """What a JSON array or object holds."""
-    if isinstance(value, dict):
-        return list(cast("dict[str, object]", value).values())
-    return list(cast("Sequence[object]", value)) if isinstance(value, (list, tuple)) else []
-
-
 def _json_bytes(value: object) -> bytes:
     """The value as JSON, or a ValueError that says why it is none: NaN must not turn into `null` in silence."""
     try:
         encoded = to_json(value, inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError, RecursionError):
         raise ValueError("it holds text that is not Unicode, or nests without end: send plain JSON") from None
-    if b"NaN" in encoded or b"Infinity" in encoded:
-        try:
-            _DECODER.decode(encoded)  # the words may stand inside a text
-        except msgspec.DecodeError:
-            raise ValueError("it holds NaN or an infinity, which JSON does not have: send null or a text") from None
-    if _is_too_deep(value, encoded):
-        raise ValueError(f"it nests deeper than {MAX_DEPTH} levels: flatten it")
-    return encoded
+    return require_sound(encoded)

@@ -11,7 +11,6 @@ from pydantic import JsonValue, ValidationError
 
 from hephaestus_stream.errors import CommandError
 from hephaestus_stream.wire.command import (
-    MAX_DEPTH,
     CancelCommand,
     Command,
     MigrateCommand,
@@ -21,6 +20,7 @@ from hephaestus_stream.wire.command import (
     encode_command,
     new_id,
 )
+from hephaestus_stream.wire.sound_json import MAX_DEPTH
 
 # As in wire.md, with an id in the place of <uuid>.
 START = (
