@@ -173,6 +173,14 @@ class RunNotFoundError(HephaestusError, LookupError):
     """A key has no such run, or none at all, as far as the topics still tell."""
 
 
+class DeadLetterNotFoundError(HephaestusError, LookupError):
+    """There is no dead letter at a place, or it is kept no longer."""
+
+
+class NotReplayableError(HephaestusError, ValueError):
+    """A dead letter holds no command that could be sent again: it cannot be read, is not whole, or never was one."""
+
+
 class ClientClosedError(HephaestusError):
     """A verb was called on a client that is closed, or not open yet."""
 

@@ -216,6 +216,43 @@ hephaestus positions reset --accept-loss --partition 3
 )
 app.command(positions)
 
+dlq = App(name="dlq", group=_TALK, help="Look at dead letters, and send them again.")
+dlq.command(
+    "hephaestus_stream.cli.dlq:list_letters",
+    name="list",
+    help="""List what could not be applied, the newest first.
+
+```sh
+hephaestus dlq list --reason unknown_workflow --since 2h
+```
+""",
+)
+dlq.command(
+    "hephaestus_stream.cli.dlq:show_letter",
+    name="show",
+    help="""Show one: why it was put aside, and its key and value.
+
+```sh
+hephaestus dlq show 3:17
+hephaestus dlq show 3:17 --raw > command.json
+```
+""",
+)
+dlq.command(
+    "hephaestus_stream.cli.dlq:replay_letters",
+    name="replay",
+    help="""Send the commands of dead letters again, byte for byte, and tell how they are answered.
+
+```sh
+hephaestus dlq replay 3:17 4:2
+hephaestus dlq replay --all --reason unknown_workflow --since 1d
+```
+
+A command keeps its id, so it takes effect once, however often it is replayed. The letters stay where they are.
+""",
+)
+app.command(dlq)
+
 kafka = App(name="kafka", group=_KAFKA, help="Run a local Kafka, without Docker.")
 kafka.command(
     "hephaestus_stream.cli.kafka:up",

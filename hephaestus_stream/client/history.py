@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, TopicPartition
 
-from hephaestus_stream.client.broker import PATIENCE_SECONDS, end_of, open_consumer, partitions_of, read, translated
+from hephaestus_stream.client.broker import open_consumer, partitions_of, translated
+from hephaestus_stream.client.whole_topic import records_to_end
 from hephaestus_stream.errors import RecordError, RunNotFoundError
-from hephaestus_stream.kafka_client import unreachable
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.output import HistoryRecord
 from hephaestus_stream.wire.partition import partition_for
 from hephaestus_stream.wire.topics import Topics
 
-_SLICE_SECONDS: Final = 0.1
 _MOST_RUNS_TOLD: Final = 5
 
 
@@ -45,11 +42,10 @@ def read_history(
     consumer = open_consumer(connection, isolation_level="read_committed", enable_partition_eof=True)
     with closing(consumer):
         topic = Topics(connection.namespace).history
-        place = TopicPartition(
-            topic, partition_for(key.encode(), partitions_of(consumer, topic, connection=connection))
-        )
+        partition = partition_for(key.encode(), partitions_of(consumer, topic, connection=connection))
+        place = TopicPartition(topic, partition, OFFSET_BEGINNING)
         try:
-            for message in _messages(consumer, place, connection=connection):
+            for message in records_to_end(consumer, [place], connection=connection):
                 if message.key() == found.key_bytes:
                     found.see(message.value() or b"")
         except KafkaException as failure:
@@ -114,25 +110,3 @@ class HistorySearch:
             self._newest = record.run
             self._found.clear()
         return self._newest
-
-
-def _messages(consumer: Consumer, place: TopicPartition, *, connection: Connection) -> Iterator[Message]:
-    """All records that the partition holds now."""
-    end = end_of(consumer, place, connection=connection)
-    consumer.assign([TopicPartition(place.topic, place.partition, OFFSET_BEGINNING)])
-    deadline, failed = time.monotonic() + PATIENCE_SECONDS, None
-    while time.monotonic() < deadline:
-        for message in read(consumer, _SLICE_SECONDS):
-            error = message.error()
-            if error is None:
-                deadline = time.monotonic() + PATIENCE_SECONDS
-                yield message
-            # A log may end in a commit marker, which is no record: its end is told as such.
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own errors are spelled so
-                return
-            else:
-                failed = error  # most pass by themselves
-        (position,) = consumer.position([place])
-        if position.offset >= end:
-            return  # others may write faster than this reads
-    raise unreachable(connection) if failed is None else translated(KafkaException(failed), connection)

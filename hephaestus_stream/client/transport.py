@@ -12,6 +12,7 @@ from typing import Final
 from hephaestus_stream.client.broker import open_consumer, partitions_of
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.completions import CompletionReader
+from hephaestus_stream.client.letter import Letter
 from hephaestus_stream.client.options import seconds_of
 from hephaestus_stream.client.pending import Pending, PendingCommands
 from hephaestus_stream.client.replies import ReplyReader, any_partition
@@ -22,7 +23,7 @@ from hephaestus_stream.errors import ClientClosedError, HephaestusError
 from hephaestus_stream.telemetry.sent import SentCommand
 from hephaestus_stream.wire.command import Command, encode_command
 from hephaestus_stream.wire.connection import Connection
-from hephaestus_stream.wire.headers import REPLY_PARTITION
+from hephaestus_stream.wire.headers import REPLAY, REPLY_PARTITION
 from hephaestus_stream.wire.key import full_key
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.partition import partition_for
@@ -93,7 +94,7 @@ class Transport:
     def submit(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Future[Reply]:
         """Sends a command; the future gets the engine's answer, accepted or refused."""
         future: Future[Reply] = Future()
-        pending = self._pending(command, timeout)
+        pending = self._pending(command.id, command.key, encode_command(command), timeout=timeout)
         pending.reply = future
         self._send(command, pending, future)
         return future
@@ -101,9 +102,25 @@ class Transport:
     def publish(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Future[Published]:
         """Sends a command; the future ends as soon as the broker holds it."""
         future: Future[Published] = Future()
-        pending = self._pending(command, timeout)
+        pending = self._pending(command.id, command.key, encode_command(command), timeout=timeout)
         pending.published = future
         self._send(command, pending, future)
+        return future
+
+    def replay(self, letter: Letter, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Future[Reply]:
+        """Sends the command of a dead letter again, byte for byte; the future gets the engine's answer.
+
+        It has the id that it had, so it takes effect once, however often it is replayed.
+
+        Raises:
+            NotReplayableError: The letter holds no command that could be sent.
+        """
+        future: Future[Reply] = Future()
+        id, key, value = letter.replayable()  # noqa: A001 - the wire's own word
+        pending = self._pending(id, key, value, timeout=timeout)
+        pending.reply = future
+        pending.headers = [(REPLAY, letter.place.encode())]
+        self._require_link().sender.send(pending)
         return future
 
     def completion(self, run: Run | AnyWorkflow, id: str | None = None) -> Future[Completion]:  # noqa: A002 - the wire's own word
@@ -153,12 +170,12 @@ class Transport:
             raise ClientClosedError(f"the client is {problem}")
         return link
 
-    def _pending(self, command: Command, timeout: timedelta) -> Pending:
+    def _pending(self, id: str, key: str, value: bytes, *, timeout: timedelta) -> Pending:  # noqa: A002 - the wire's own word
         now = time.monotonic()
         return Pending(
-            id=command.id,
-            key=command.key.encode(),
-            value=encode_command(command),
+            id=id,
+            key=key.encode(),
+            value=value,
             deadline=now + seconds_of(timeout),
             repeat_at=now + self._repeat_after,
             pause=2 * self._repeat_after,

@@ -18,7 +18,7 @@ from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.errors import CommandError
 from hephaestus_stream.wire.command import Command, StartCommand, decode_command
 from hephaestus_stream.wire.dead_letter import DeadLetter
-from hephaestus_stream.wire.headers import last_header, reply_partition, trace_of
+from hephaestus_stream.wire.headers import REPLAY, last_header, reply_partition, trace_of
 from hephaestus_stream.wire.output_bytes import encode_reply
 from hephaestus_stream.wire.partition import partition_for
 
@@ -65,7 +65,7 @@ class Intake:
         if right != self._execution.shard.partition:
             self._forward(record, command, right)
             return
-        former = self._former_answer(command)
+        former = self._former_answer(command, is_replay=last_header(record.headers, REPLAY) is not None)
         if former is not None:
             self._tell(record, command, "duplicate")
             self._reply(record, command.id, command.key, former, duplicate=True)
@@ -91,11 +91,16 @@ class Intake:
         """Leaves word of a command for whoever counts and traces."""
         self._execution.batch.taken.append(Taken(command.id, command.type, outcome, trace_of(record.headers)))
 
-    def _former_answer(self, command: Command) -> AnswerRecord | None:
-        """What the same command was told before; a start whose run is still kept counts as told."""
+    def _former_answer(self, command: Command, *, is_replay: bool) -> AnswerRecord | None:
+        """What the same command was told before; a start whose run is still kept counts as told.
+
+        A replay asks again whether what stood against it is mended; what was accepted has its one effect all the same.
+        """
         if self._tables.key_record(command.key) == KeyRecord():
             return None  # a key that was never told anything
         former = self._tables.answer(command.key, command.id)
+        if is_replay and former is not None and former.reason is not None:
+            former = None
         if former is not None or not isinstance(command, StartCommand):
             return former
         state = self._tables.state(command.key, command.id)
@@ -168,7 +173,7 @@ class Intake:
         size = len(key or b"") + len(value or b"")
         if size > MAX_COPIED_BYTES:
             note = f"{refused.message} (of {size} bytes the first {MAX_COPIED_BYTES} are kept)"
-            letter = replace(letter, message=note)
+            letter = replace(letter, message=note, size=size)
             key = None if key is None else key[:MAX_COPIED_BYTES]
             value = None if value is None else value[: MAX_COPIED_BYTES - len(key or b"")]
         self._execution.publisher.dead_letter(key, value, letter)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from hephaestus_stream.errors import RecordError
 from hephaestus_stream.wire.headers import Headers, last_header
 from hephaestus_stream.wire.output_bytes import rfc3339
 
-_NAMES: Final = ("reason", "message", "topic", "partition", "offset", "at")
+_NAMES: Final[tuple[str, ...]] = ("reason", "message", "topic", "partition", "offset", "at")
+_SIZE: Final = "size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class DeadLetter:
         partition: See `topic`.
         offset: See `topic`.
         at: When it was put aside.
+        size: How many bytes the record had, where it was too large to be kept whole.
     """
 
     reason: str
@@ -32,12 +34,15 @@ class DeadLetter:
     partition: int
     offset: int
     at: datetime
+    size: int | None = None
 
     def to_headers(self) -> list[tuple[str, bytes]]:
         """The headers as Kafka carries them, all of them text in UTF-8."""
-        texts = (self.reason, self.message, self.topic, str(self.partition), str(self.offset), rfc3339(self.at))
+        texts = [self.reason, self.message, self.topic, str(self.partition), str(self.offset), rfc3339(self.at)]
+        names = _NAMES if self.size is None else (*_NAMES, _SIZE)
+        headers = zip(names, texts if self.size is None else [*texts, str(self.size)], strict=True)
         # A message may quote what was sent: half a surrogate pair in it must not keep the letter from being written.
-        return [(name, text.encode(errors="backslashreplace")) for name, text in zip(_NAMES, texts, strict=True)]
+        return [(name, text.encode(errors="backslashreplace")) for name, text in headers]
 
     @classmethod
     def from_headers(cls, headers: Headers | None) -> DeadLetter:
@@ -46,6 +51,7 @@ class DeadLetter:
         Raises:
             RecordError: A header is missing or makes no sense.
         """
+        size = last_header(headers, _SIZE)
         try:
             return cls(
                 reason=_text(headers, "reason"),
@@ -53,9 +59,10 @@ class DeadLetter:
                 topic=_text(headers, "topic"),
                 partition=int(_text(headers, "partition")),
                 offset=int(_text(headers, "offset")),
-                at=datetime.fromisoformat(_text(headers, "at")),
+                at=_instant(_text(headers, "at")),
+                size=None if size is None else int(size),
             )
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise RecordError(f"the headers are not those of a dead letter: {error}") from None
 
 
@@ -64,3 +71,10 @@ def _text(headers: Headers | None, name: str) -> str:
     if value is None:
         raise ValueError(f"{name!r} is missing")
     return value.decode()
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return at.astimezone(UTC)

@@ -14,6 +14,9 @@ Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 
 REPLY_PARTITION: Final = "reply_partition"
 
+REPLAY: Final = "replay"
+"""Of a command that comes from the dead letters: which letter it was. A remembered refusal counts no longer."""
+
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
 """W3C Trace Context: the header that continues a trace, and what vendors add to it."""

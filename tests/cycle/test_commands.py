@@ -12,7 +12,7 @@ from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES
 from hephaestus_stream.cycle.intake import MAX_ANSWERS, MAX_COPIED_BYTES
 from hephaestus_stream.wire.request import cancel_command, resume_command, start_command
 from tests.cycle.flows import Chain, Order, Review, Stars, Twice
-from tests.cycle.partition import TOPICS, Partition, replies
+from tests.cycle.partition import ASKS, TOPICS, Partition, replies
 
 STARS = Review.stars.received
 
@@ -398,6 +398,7 @@ async def test_a_dead_letter_of_any_size_fits_into_one_record(part: str) -> None
     size = len(key or b"") + len(value or b"")
     assert 0 < size <= MAX_COPIED_BYTES
     assert "bytes the first" in letter.message
+    assert letter.size == len(record.key or b"") + len(record.value or b"")
 
 
 @pytest.mark.parity(15)
@@ -447,3 +448,44 @@ async def test_a_misrouted_command_that_is_too_large_to_be_sent_on_is_refused() 
 
     assert batch.forwards == []
     assert [reply.reason for reply in replies(batch)] == ["too_large"]
+
+
+REPLAYED = (*ASKS, ("replay", b"0:7"))
+
+
+async def test_a_replay_of_a_refused_command_is_judged_anew_under_its_own_id() -> None:
+    partition = Partition((Review,))
+    lost = start_command(Chain, "a", Order())
+    await partition.cycle(partition.record(lost, headers=()))
+    [(key, value, _)] = partition.dead_letters()
+
+    [still] = replies(await partition.cycle(partition.record(value, key=key, headers=REPLAYED)))
+    heir = partition.under(Chain)
+    [mended] = replies(await heir.cycle(heir.record(value, key=key, headers=REPLAYED)))
+
+    assert (still.reason, still.duplicate) == ("unknown_workflow", False)
+    assert (mended.effect, mended.run, mended.duplicate) == ("applied", lost.id, False)
+    # Whoever sends the command itself again hears the same.
+    [told] = replies(await heir.cycle(heir.record(value, key=key)))
+    assert (told.effect, told.duplicate) == ("applied", True)
+
+
+async def test_a_letter_that_is_replayed_twice_takes_effect_once() -> None:
+    partition = Partition()
+    await partition.send(start_command(Twice, "a", Order()))
+    early = resume_command(Twice, "a", Twice.left.received, Stars(stars=5))
+    await partition.cycle(partition.record(early, headers=()))
+
+    again, third = replies(await partition.cycle(*(partition.record(early, headers=REPLAYED) for _ in range(2))))
+
+    assert [(reply.effect, reply.duplicate) for reply in (again, third)] == [("applied", True)] * 2
+    assert [event.type for event in partition.history(again.run or "")].count("step_completed") == 2
+
+
+async def test_a_replay_that_comes_to_a_wrong_partition_stays_one_when_it_is_sent_on() -> None:
+    partition = Partition(number=0, partitions=12)
+
+    batch = await partition.cycle(partition.record(start_command(Chain, "a", Order()), headers=REPLAYED))
+
+    [forward] = batch.forwards
+    assert forward.headers[:2] == list(REPLAYED)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -57,6 +58,12 @@ def test_a_dead_letter_is_read_from_the_headers_it_was_written_to() -> None:
     assert dict(headers)["at"] == b"2026-11-23T06:04:05.000000Z"
 
 
+def test_a_dead_letter_that_is_not_whole_says_how_large_its_record_was() -> None:
+    letter = replace(LETTER, size=3_000_000)
+
+    assert DeadLetter.from_headers(letter.to_headers()) == letter
+
+
 @pytest.mark.parametrize("name", ["reason", "message", "topic", "partition", "offset", "at"])
 def test_a_dead_letter_without_one_of_its_headers_is_refused(name: str) -> None:
     headers = [header for header in LETTER.to_headers() if header[0] != name]
@@ -65,7 +72,17 @@ def test_a_dead_letter_without_one_of_its_headers_is_refused(name: str) -> None:
         DeadLetter.from_headers(headers)
 
 
-@pytest.mark.parametrize(("name", "value"), [("offset", b"x"), ("at", b"yesterday"), ("message", b"\xff")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("offset", b"x"),
+        ("at", b"yesterday"),
+        ("at", b"2026-11-23T06:04:05"),
+        ("at", b"0001-01-01T00:00:00+14:00"),
+        ("message", b"\xff"),
+        ("size", b"large"),
+    ],
+)
 def test_a_dead_letter_with_a_senseless_header_is_refused(name: str, value: bytes) -> None:
     with pytest.raises(RecordError, match="not those of a dead letter"):
         DeadLetter.from_headers([*LETTER.to_headers(), (name, value)])
