@@ -9,6 +9,7 @@ from hephaestus_stream.core.instance import Instance
 from hephaestus_stream.core.retry import RetryPolicy
 from hephaestus_stream.core.step import Step
 from hephaestus_stream.core.workflow import Workflow
+from hephaestus_stream.encryption import KeyProvider, Keyring
 from hephaestus_stream.errors import (
     AmbiguousResultError,
     BrokerUnreachableError,
@@ -21,6 +22,7 @@ from hephaestus_stream.errors import (
     MissingResultError,
     NoAnswerError,
     NotEndedError,
+    PayloadUnreadableError,
     PermanentError,
     RetryAfterError,
     SettingsError,
@@ -68,11 +70,14 @@ __all__ = [
     "HephaestusError",
     "Instance",
     "InvalidKeyError",
+    "KeyProvider",
+    "Keyring",
     "MissingResultError",
     "NoAnswerError",
     "NodeEvent",
     "NotEndedError",
     "Outcome",
+    "PayloadUnreadableError",
     "PermanentError",
     "Published",
     "Receipt",

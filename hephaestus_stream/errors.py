@@ -232,6 +232,18 @@ class EngineError(HephaestusError):
     """A bug of the engine itself; please report it with the run's history."""
 
 
+class PayloadUnreadableError(HephaestusError):
+    """An encrypted payload cannot be read: its key is not here, it was changed, or it stands where it does not belong.
+
+    `key` is the id of the key that it was encrypted with, where that could be read. A step that meets it has a failed
+    attempt, which is retried as any other.
+    """
+
+    def __init__(self, message: str, *, key: str | None = None) -> None:
+        self.key = key
+        super().__init__(message)
+
+
 # --- Kafka -----------------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,9 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hephaestus_stream.core.limits import LONGEST_RETENTION
+from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
+from hephaestus_stream.encryption.configured import keyring_of, provider_named
+from hephaestus_stream.encryption.key import KeyProvider
 from hephaestus_stream.errors import SettingsError
 from hephaestus_stream.settings_sources import PREFIX, EnvironmentSource, FileSource, is_shown, origin_of, unknown
 from hephaestus_stream.wire.connection import Connection
@@ -114,6 +117,11 @@ class Settings(BaseSettings):
         command_retention: For how long a repeated command is known, a year at most.
         kafka: Options of librdkafka by their own names; as JSON in the environment. They may hold passwords, so that
             they are never shown.
+        encryption_keys: Keys of 32 bytes in base64 by their ids, to encrypt payloads with; never shown.
+        encryption_keys_file: A file with such keys, as a JSON object.
+        encryption_key_id: Which of them is the current one, where there are several; the others are for reading.
+        encryption_provider: Where keys come from instead, as `module:attribute` of a `KeyProvider`.
+        encryption_required: Whether the worker refuses commands whose payload is plain.
         log_level: From which level on the worker logs.
         log_format: What a line of its log is: `text` for people, or `json`, one object a line, for machines.
     """
@@ -136,6 +144,11 @@ class Settings(BaseSettings):
     retention: Annotated[Duration, AfterValidator(_retention)] = timedelta(days=7)
     command_retention: Annotated[Duration, AfterValidator(_command_retention)] = timedelta(days=7)
     kafka: Annotated[dict[str, str], BeforeValidator(_flat), Field(repr=False)] = {}
+    encryption_keys: Annotated[dict[str, str], Field(repr=False)] = {}
+    encryption_keys_file: Path | None = None
+    encryption_key_id: str | None = None
+    encryption_provider: str | None = None
+    encryption_required: bool = False
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
@@ -143,6 +156,26 @@ class Settings(BaseSettings):
     def connection(self) -> Connection:
         """How to reach the cluster."""
         return Connection(self.bootstrap, self.namespace, MappingProxyType(self.kafka))
+
+    def keys(self) -> KeyProvider | None:
+        """Where the keys of payloads come from; None where nothing is encrypted.
+
+        Raises:
+            SettingsError: They are wrong, or there are none and `encryption_required` is set.
+        """
+        provider = (
+            keyring_of(self.encryption_keys, file=self.encryption_keys_file, current=self.encryption_key_id)
+            if self.encryption_provider is None
+            else provider_named(self.encryption_provider)
+        )
+        if provider is None and self.encryption_required:
+            raise SettingsError("encryption_required is set, and there are no keys: set encryption_keys_file")
+        return provider
+
+    def cipher(self) -> Cipher:
+        """What a worker seals and opens payloads with; raises as `keys` does."""
+        provider = self.keys()
+        return NO_KEYS if provider is None else Cipher(provider, required=self.encryption_required)
 
     @classmethod
     def settings_customise_sources(

@@ -21,7 +21,8 @@ PREFIX: Final = "HEPHAESTUS_"
 _OF_THE_TESTS: Final = frozenset({"HEPHAESTUS_TEST_BOOTSTRAP", "HEPHAESTUS_PROFILE"})
 # It belongs to the command line: a failure shows its traceback.
 _OF_THE_COMMAND_LINE: Final = frozenset({"HEPHAESTUS_DEBUG"})
-_SECRET: Final = frozenset({"kafka"})
+_SECRET: Final = frozenset({"kafka", "encryption_keys"})
+_PATHS: Final = ("data", "encryption_keys_file")
 
 
 class EnvironmentSource(EnvSettingsSource):
@@ -37,11 +38,12 @@ class EnvironmentSource(EnvSettingsSource):
                 raise SettingsError(_unknown_variable(variable, self.settings_cls.model_fields))
         try:
             return super().__call__()
-        except UnreadableError:
-            # The only one that is no plain text; its content is not shown, it may hold a password.
+        except UnreadableError as error:
+            # Only these are no plain text; their content is not shown, it may hold a password.
+            name = "encryption_keys" if '"encryption_keys"' in str(error) else "kafka"
+            example = '{"2026-01": "BASE64"}' if name == "encryption_keys" else '{"security.protocol": "SSL"}'
             raise SettingsError(
-                f"kafka in the environment ({PREFIX}KAFKA) is no JSON object: write "
-                """{"security.protocol": "SSL"} or the like"""
+                f"{name} in the environment ({PREFIX}{name.upper()}) is no JSON object: write {example} or the like"
             ) from None
 
 
@@ -61,9 +63,10 @@ class FileSource(PydanticBaseSettingsSource):
             if name not in self.settings_cls.model_fields:
                 raise SettingsError(unknown(name, self.settings_cls, source=found.name))
         content = dict(found.content)
-        if isinstance(content.get("data"), str):
-            # Whatever folder below it a program is started in, it is the same data.
-            content["data"] = found.path.parent / cast("str", content["data"])
+        for name in _PATHS:
+            if isinstance(content.get(name), str):
+                # Whatever folder below it a program is started in, it is the same data.
+                content[name] = found.path.parent / cast("str", content[name])
         return content
 
 

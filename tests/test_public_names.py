@@ -16,6 +16,7 @@ CAUGHT = (
     "CommandError",
     "InvalidKeyError",
     "NotEndedError",
+    "PayloadUnreadableError",
     "SettingsError",
     "StepDefinitionError",
     "StepTimeoutError",

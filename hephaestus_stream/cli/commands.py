@@ -194,7 +194,7 @@ def _settings(kafka: KafkaOptions) -> Settings:
 
 
 async def _start(command: StartCommand, settings: Settings, *, wait: bool, output: OutputFormat) -> int:
-    async with AsyncClient(settings.connection) as client:
+    async with AsyncClient(settings.connection, keys=settings.keys()) as client:
         reply = await _accepted(client, command, output=output)
         run = run_of(command, reply)
         if not wait:
@@ -206,7 +206,7 @@ async def _start(command: StartCommand, settings: Settings, *, wait: bool, outpu
 
 
 async def _tell(command: Command, settings: Settings, what: str, *, output: OutputFormat) -> None:
-    async with AsyncClient(settings.connection) as client:
+    async with AsyncClient(settings.connection, keys=settings.keys()) as client:
         reply = await _accepted(client, command, output=output)
     text = Text.assemble(("✓ ", "green"), what, " ", (command.key, "bold"))
     if reply.effect == "kept":

@@ -23,7 +23,7 @@ from hephaestus_stream.eventlog import EventLog
 from hephaestus_stream.eventlog.answers import MAX_UNANSWERED
 from hephaestus_stream.eventlog.replay import Replayed, check_log
 from hephaestus_stream.eventlog.replay import replay as replay_log
-from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.settings import Settings
 
 AnyLog: TypeAlias = EventLog[Any, Any]
 
@@ -47,8 +47,7 @@ def replay(
     if max_unanswered < 1:
         raise UsageError(f"--max-unanswered {max_unanswered} lets nothing be sent: give 1 or more")
     log = find_log(module)
-    connection = kafka.settings().connection
-    replayed = asyncio.run(_replay(log, file, connection, max_unanswered=max_unanswered))
+    replayed = asyncio.run(_replay(log, file, kafka.settings(), max_unanswered=max_unanswered))
     show(report(replayed), document=to_jsonable_python(replayed), output=output)
 
 
@@ -79,19 +78,19 @@ def _logs(module: str) -> Iterator[tuple[str, AnyLog]]:
                 yield f"{loaded.__name__}:{name}", value
 
 
-async def _replay(log: AnyLog, file: Path, connection: Connection, *, max_unanswered: int) -> Replayed:
+async def _replay(log: AnyLog, file: Path, settings: Settings, *, max_unanswered: int) -> Replayed:
     # Read once before anything is sent: a file that is damaged at its end must not be half replayed.
     total = check_log(log, file)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("answered", total=total)
-        async with AsyncClient(connection) as client:
+        async with AsyncClient(settings.connection, keys=settings.keys()) as client:
             return await replay_log(
                 log,
                 file,
                 engine=client,
-                connection=connection,
+                connection=settings.connection,
                 max_unanswered=max_unanswered,
                 on_answer=lambda: progress.advance(task),
             )

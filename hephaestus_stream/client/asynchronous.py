@@ -9,12 +9,13 @@ from weakref import WeakKeyDictionary
 
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.landing import Landing
-from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connection_of, seconds_of
+from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connected_by, seconds_of
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, Transport
 from hephaestus_stream.client.verbs import Call, cancelling, migrating, not_ended, resuming, starting
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
+from hephaestus_stream.encryption.key import KeyProvider
 from hephaestus_stream.wire.command import Command
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.output import Reply
@@ -40,6 +41,8 @@ class AsyncClient:
         bootstrap: The cluster's address, in place of that of the settings.
         namespace: The namespace, in place of that of the settings.
         repeat_after: When a command without an answer is repeated; the next time after twice as long, and so on.
+        keys: Encrypts what is sent, and decrypts the results that come back; unless given, those of the settings, where
+            the connection is that of the settings, too.
 
     Raises:
         SettingsError: A setting is wrong.
@@ -52,9 +55,10 @@ class AsyncClient:
         bootstrap: str | None = None,
         namespace: str | None = None,
         repeat_after: timedelta = DEFAULT_REPEAT_AFTER,
+        keys: KeyProvider | None = None,
     ) -> None:
-        connection = connection_of(connection, bootstrap=bootstrap, namespace=namespace)
-        self._transport = Transport(connection, repeat_after=repeat_after)
+        connection, cipher = connected_by(connection, bootstrap=bootstrap, namespace=namespace, keys=keys)
+        self._transport = Transport(connection, repeat_after=repeat_after, cipher=cipher)
         self._landings: WeakKeyDictionary[asyncio.AbstractEventLoop, Landing] = WeakKeyDictionary()
 
     async def __aenter__(self) -> Self:

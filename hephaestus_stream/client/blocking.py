@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any, Self, TypeVar, Unpack, overload
 
 from hephaestus_stream.client.completion import Completion
-from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connection_of, seconds_of
+from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connected_by, seconds_of
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, Transport
 from hephaestus_stream.client.verbs import Call, cancelling, migrating, not_ended, resuming, starting
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
+from hephaestus_stream.encryption.key import KeyProvider
 from hephaestus_stream.wire.command import Command
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.output import Reply
@@ -40,9 +41,10 @@ class Client:
         bootstrap: str | None = None,
         namespace: str | None = None,
         repeat_after: timedelta = DEFAULT_REPEAT_AFTER,
+        keys: KeyProvider | None = None,
     ) -> None:
-        connection = connection_of(connection, bootstrap=bootstrap, namespace=namespace)
-        self._transport = Transport(connection, repeat_after=repeat_after)
+        connection, cipher = connected_by(connection, bootstrap=bootstrap, namespace=namespace, keys=keys)
+        self._transport = Transport(connection, repeat_after=repeat_after, cipher=cipher)
 
     def __enter__(self) -> Self:
         self.open()

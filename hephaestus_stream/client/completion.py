@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar, cast
 
+import msgspec
 from pydantic import JsonValue, ValidationError
 from pydantic_core import to_json
 
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.state import EndStatus
-from hephaestus_stream.errors import MissingResultError
+from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
+from hephaestus_stream.encryption.envelope import Place, is_envelope
+from hephaestus_stream.errors import MissingResultError, PayloadUnreadableError
 from hephaestus_stream.wire.output import CompletionRecord
 
 PayloadT = TypeVar("PayloadT")
+
+_logger: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,8 @@ class Completion:
         status: `completed`, `failed` or `cancelled`.
         ended_at: The node that ended it.
         error: Why it failed, as JSON.
-        results: The results of its nodes as JSON values; `result` reads one as its model.
+        results: The results of its nodes as JSON values; `result` reads one as its model. One that this client has no
+            key for is `{"$encrypted": ...}`.
         started_at: When it began.
         at: When it ended.
         sequence: The number of its last event; a run that was retried after a failure has a higher one the next time.
@@ -49,8 +56,8 @@ class Completion:
     sequence: int
 
     @classmethod
-    def of(cls, record: CompletionRecord) -> Completion:
-        """The completion in a record of the topic."""
+    def of(cls, record: CompletionRecord, *, cipher: Cipher = NO_KEYS) -> Completion:
+        """The completion in a record of the topic; results that cannot be decrypted stay as they are."""
         return cls(
             workflow=record.workflow,
             version=record.version,
@@ -59,7 +66,7 @@ class Completion:
             status=record.status,
             ended_at=record.ended_at,
             error=record.error,
-            results=record.results,
+            results={node: _opened(value, node, record, cipher) for node, value in record.results.items()},
             started_at=record.started_at,
             at=record.at,
             sequence=record.sequence,
@@ -70,6 +77,7 @@ class Completion:
 
         Raises:
             MissingResultError: The node has no result, or one that another event of it brought.
+            PayloadUnreadableError: It is encrypted, and the client lacks the key.
         """
         node = event.node.node_name
         adapter = event.event.adapter
@@ -78,6 +86,11 @@ class Completion:
         if node not in self.results:
             known = ", ".join(self.results) or "none"
             raise MissingResultError(f"{self.key} has no result of {node}; the nodes with one are: {known}")
+        if is_envelope(self.results[node]):
+            raise PayloadUnreadableError(
+                f"the result of {node} in {self.key} is encrypted, and this client cannot decrypt it; give it the keys "
+                "that the worker had: the setting encryption_keys_file, or keys="
+            )
         try:
             # From JSON, since a strict model takes a time as text from there only.
             return adapter.validate_json(to_json(self.results[node]))
@@ -86,3 +99,14 @@ class Completion:
                 f"the result of {node} in {self.key} is no payload of {event.name}; another event of it came, or its "
                 f"model has changed: read it from `results` ({error.error_count()} fields differ)"
             ) from error
+
+
+def _opened(value: JsonValue, node: str, record: CompletionRecord, cipher: Cipher) -> JsonValue:
+    if not is_envelope(value):
+        return value
+    try:
+        place = Place("result", record.workflow, record.key, record.run, node)
+        return cast("JsonValue", msgspec.json.decode(cipher.open(to_json(value), place)))
+    except PayloadUnreadableError as error:
+        _logger.warning("%s", error)
+        return value

@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections import defaultdict
+from functools import partial
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -14,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from hephaestus_stream.client.broker import PATIENCE_SECONDS, open_consumer, partitions_of, read
 from hephaestus_stream.client.pending import settle
 from hephaestus_stream.client.scan import ALWAYS, CLOCKS_SECONDS, CompletionWait, Scan, Seen
+from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
 from hephaestus_stream.errors import ClientClosedError, HephaestusError
 from hephaestus_stream.kafka_client import kafka_error
 from hephaestus_stream.wire.connection import Connection
@@ -36,11 +38,11 @@ class CompletionReader:
     waited for. What was seen is kept for the next wait, so a thousand waits read the topic once.
     """
 
-    def __init__(self, connection: Connection, *, topic: str) -> None:
+    def __init__(self, connection: Connection, *, topic: str, cipher: Cipher = NO_KEYS) -> None:
         self._connection = connection
         self._topic = topic
         self._inbox: queue.SimpleQueue[CompletionWait | None] = queue.SimpleQueue()
-        self._scans: defaultdict[int, Scan] = defaultdict(Scan)
+        self._scans: defaultdict[int, Scan] = defaultdict(partial(Scan, cipher))
         self._reading: set[int] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None

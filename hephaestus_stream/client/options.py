@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Literal, TypedDict, cast
 
 from hephaestus_stream.core.admission import OnConflict
+from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
+from hephaestus_stream.encryption.key import KeyProvider
 from hephaestus_stream.wire.connection import Connection
 
 
@@ -72,8 +74,10 @@ def seconds_of(timeout: timedelta) -> float:
     return timeout.total_seconds()
 
 
-def connection_of(connection: Connection | None, *, bootstrap: str | None, namespace: str | None) -> Connection:
-    """The given connection, else that of the settings, with what is given here in their place.
+def connected_by(
+    connection: Connection | None, *, bootstrap: str | None, namespace: str | None, keys: KeyProvider | None
+) -> tuple[Connection, Cipher]:
+    """The given connection and keys, else those of the settings, with what is given here in their place.
 
     Raises:
         SettingsError: A setting is wrong.
@@ -81,9 +85,10 @@ def connection_of(connection: Connection | None, *, bootstrap: str | None, names
     if connection is not None:
         if bootstrap is not None or namespace is not None:
             raise TypeError("give a connection, or bootstrap= and namespace=, not both")
-        return connection
+        return connection, NO_KEYS if keys is None else Cipher(keys)
     # Only here are settings needed, and pydantic-settings takes a quarter of a second to import.
     from hephaestus_stream.settings import load_settings  # noqa: PLC0415
 
     given = {"bootstrap": bootstrap, "namespace": namespace}
-    return load_settings(**{name: value for name, value in given.items() if value is not None}).connection
+    settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+    return settings.connection, settings.cipher() if keys is None else Cipher(keys)

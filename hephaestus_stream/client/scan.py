@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.pending import settle
+from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
 from hephaestus_stream.errors import RecordError
 from hephaestus_stream.wire.output import CompletionRecord
 
@@ -71,13 +72,17 @@ class Scan:
     The latest records are kept, so that many waits, one after the other, read the topic once. A record is looked into
     only when somebody waits for its key.
 
+    Args:
+        cipher: Opens the results of what was waited for.
+
     Attributes:
         since: Runs begun then or later have no end that was missed.
         position: The offset that is read next.
         is_caught_up: Whether everything was seen that stood there when reading began.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cipher: Cipher = NO_KEYS) -> None:
+        self._cipher = cipher
         self.since = math.inf
         self.position = 0
         self.is_caught_up = False
@@ -165,7 +170,7 @@ class Scan:
             return  # not the engine's: somebody else's mistake must not end a wait
         for wait in waits:
             if wait.fits(record):
-                wait.found = Completion.of(record)
+                wait.found = Completion.of(record, cipher=self._cipher)
 
     def _settle(self, waits: list[CompletionWait]) -> None:
         for wait in waits:

@@ -19,6 +19,8 @@ from hephaestus_stream.client.replies import ReplyReader, any_partition
 from hephaestus_stream.client.run import Published, Run
 from hephaestus_stream.client.scan import ALWAYS, CompletionWait
 from hephaestus_stream.client.sender import Headers, Sender
+from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
+from hephaestus_stream.encryption.command import sealed
 from hephaestus_stream.errors import ClientClosedError, HephaestusError
 from hephaestus_stream.telemetry.sent import SentCommand
 from hephaestus_stream.wire.command import Command, encode_command
@@ -51,10 +53,14 @@ class Transport:
     Args:
         connection: Cluster and namespace.
         repeat_after: When a command without an answer is sent again; the next time after twice as long, and so on.
+        cipher: Seals payloads, and opens results.
     """
 
-    def __init__(self, connection: Connection, *, repeat_after: timedelta = DEFAULT_REPEAT_AFTER) -> None:
+    def __init__(
+        self, connection: Connection, *, repeat_after: timedelta = DEFAULT_REPEAT_AFTER, cipher: Cipher = NO_KEYS
+    ) -> None:
         self._connection = connection
+        self._cipher = cipher
         self._topics = Topics(connection.namespace)
         self._repeat_after = repeat_after.total_seconds()
         self._lock = threading.Lock()
@@ -94,7 +100,7 @@ class Transport:
     def submit(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Future[Reply]:
         """Sends a command; the future gets the engine's answer, accepted or refused."""
         future: Future[Reply] = Future()
-        pending = self._pending(command.id, command.key, encode_command(command), timeout=timeout)
+        pending = self._pending(command.id, command.key, encode_command(sealed(command, self._cipher)), timeout=timeout)
         pending.reply = future
         self._send(command, pending, future)
         return future
@@ -102,7 +108,7 @@ class Transport:
     def publish(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Future[Published]:
         """Sends a command; the future ends as soon as the broker holds it."""
         future: Future[Published] = Future()
-        pending = self._pending(command.id, command.key, encode_command(command), timeout=timeout)
+        pending = self._pending(command.id, command.key, encode_command(sealed(command, self._cipher)), timeout=timeout)
         pending.published = future
         self._send(command, pending, future)
         return future
@@ -161,7 +167,8 @@ class Transport:
             replies.close()
             sender.close()
             raise
-        return _Link(pending, sender, replies, CompletionReader(connection, topic=topics.completions), partitions)
+        completions = CompletionReader(connection, topic=topics.completions, cipher=self._cipher)
+        return _Link(pending, sender, replies, completions, partitions)
 
     def _require_link(self) -> _Link:
         link = self._link

@@ -109,6 +109,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
         finished_at: When it ended.
         error: Why it failed, shortened.
         halted: Why the run stands still: a bug of the engine. It can be cancelled.
+        keys: The keys that its payloads may be encrypted with; the engine never looks at them.
         trace: The trace that the run belongs to, as `wire.headers` writes it; the engine never looks at it.
     """
 
@@ -136,6 +137,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     error: Error | None = None
     halted: str | None = None
     trace: str | None = None
+    keys: tuple[str, ...] = ()
 
     @property
     def is_live(self) -> bool:

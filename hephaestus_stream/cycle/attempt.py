@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pydantic_core import to_json
@@ -19,6 +19,8 @@ from hephaestus_stream.core.state import Error, Reported, State
 from hephaestus_stream.core.step import Step, is_step
 from hephaestus_stream.cycle.payload import written
 from hephaestus_stream.cycle.results import RecordedResults
+from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
+from hephaestus_stream.encryption.run import input_place, metadata_place, result_place
 from hephaestus_stream.errors import PermanentError, RetryAfterError, StepDefinitionError
 from hephaestus_stream.wire.sound_json import require_sound
 
@@ -46,11 +48,13 @@ class Attempt:
         id: Which attempt.
         definition: The workflow.
         state: The run as it was when the attempt began.
+        cipher: Opens what the step is given, and seals what it brings forth.
     """
 
     id: AttemptId
     definition: Definition
     state: State
+    cipher: Cipher = field(default=NO_KEYS, kw_only=True)
 
     @property
     def step(self) -> Step[Any, Any]:
@@ -74,7 +78,9 @@ class Attempt:
 
     def context(self, stopping: Callable[[], bool] = never) -> Context[Any]:
         """What the step decides by; raises what pydantic raises if a stored payload fits its model no more."""
-        return context_of(self.definition, self.state, self.id.node, attempt=self.id.number, stopping=stopping)
+        return context_of(
+            self.definition, self.state, self.id.node, attempt=self.id.number, stopping=stopping, cipher=self.cipher
+        )
 
     def ended(self, outcome: object) -> AttemptEnd:
         """What the engine is told of a returned outcome; nonsense is a failure that no retry mends."""
@@ -116,18 +122,18 @@ class Attempt:
         if event is None or event is not emitted.source:
             known = ", ".join(self.definition.events[self.id.node])
             raise StepDefinitionError(f"'{emitted.event}' is not an event of {self.id.node}; it has {known}")
-        metadata = _metadata(emitted.metadata) if emitted.metadata else None
+        metadata = self._metadata(emitted) if emitted.metadata else None
         if event.adapter is None:
             if emitted.payload is not None:
                 raise StepDefinitionError(f"'{emitted.event}' carries nothing; declare it as Event(Model)")
             return Reported(emitted.event, None, metadata)
-        payload = event.adapter.validate_python(emitted.payload)
-        return Reported(emitted.event, written(event.adapter, payload), metadata)
+        plain = written(event.adapter, event.adapter.validate_python(emitted.payload))
+        return Reported(emitted.event, self.cipher.seal(plain, result_place(self.state, self.id.node)), metadata)
 
-
-def _metadata(metadata: Mapping[str, object]) -> bytes:
-    """Metadata as JSON; raises what its writers raise where it cannot be read back."""
-    return require_sound(to_json(dict(metadata), inf_nan_mode="constants"))
+    def _metadata(self, emitted: Emitted) -> bytes:
+        """Metadata as JSON; raises what its writers raise where it cannot be read back."""
+        plain = require_sound(to_json(dict(emitted.metadata), inf_nan_mode="constants"))
+        return self.cipher.seal(plain, metadata_place(self.state, self.id.node))
 
 
 def instance_of(state: State) -> Instance:
@@ -149,15 +155,16 @@ def context_of(
     node: str,
     *,
     attempt: int,
+    cipher: Cipher,
     with_own_result: bool = False,
     stopping: Callable[[], bool] = never,
 ) -> Context[Any]:
     """What a node sees; a routing function sees its own node's result too."""
     return Context(
-        initial=definition.input_adapter.validate_json(state.input),
+        initial=definition.input_adapter.validate_json(cipher.open(state.input, input_place(state))),
         idempotency_key=f"{state.key}/{state.run}/{node}",
         attempt=attempt,
-        steps=StepResults(RecordedResults(definition, state, node, with_own=with_own_result)),
+        steps=StepResults(RecordedResults(definition, state, node, with_own=with_own_result, cipher=cipher)),
         stopping=stopping,
     )
 

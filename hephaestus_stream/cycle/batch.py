@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hephaestus_stream.core.decision import Decision
+from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
 from hephaestus_stream.cycle.record import TimerRecord
 from hephaestus_stream.cycle.tables import DERIVED, Change
@@ -55,6 +56,10 @@ class Taken(NamedTuple):
     trace: str | None = None
 
 
+ParkedKind = tuple[str, int, tuple[str, ...]]
+"""What may be lacking to a run: its workflow in its version, or one of its keys."""
+
+
 @dataclass(slots=True)
 class Batch:
     """Collected during a cycle, then committed as a whole.
@@ -70,7 +75,7 @@ class Batch:
         stops: Attempts that are no longer wanted.
         more_expired: Whether more is to be deleted than one cycle does.
         held: Due timers that were left because the worker lacks their workflow.
-        parked: Workflows and versions of runs that were met, and that the worker lacks.
+        parked: Runs that were met and are parked: one of each workflow, version and set of keys.
         migrated: Runs, by key and id, that moved to another version.
         decisions: What was decided, in order; kept where somebody watches.
         taken: The commands that were answered, refused ones among them.
@@ -88,7 +93,7 @@ class Batch:
     stops: list[AttemptId] = field(default_factory=list[AttemptId])
     more_expired: bool = False
     held: list[TimerRecord] = field(default_factory=list[TimerRecord])
-    parked: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
+    parked: dict[ParkedKind, State] = field(default_factory=dict[ParkedKind, State])
     migrated: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     decisions: list[Decision] = field(default_factory=list[Decision])
     taken: list[Taken] = field(default_factory=list[Taken])

@@ -12,6 +12,7 @@ from hephaestus_stream.core.input import Cancel, Migrate, Release, Resume, Start
 from hephaestus_stream.core.state import ParkedEvent, Reported, State
 from hephaestus_stream.cycle.execution import Decided, Execution
 from hephaestus_stream.cycle.payload import event_payload, label_size, start_payload, unreadable_payload
+from hephaestus_stream.encryption.run import event_place, result_place
 from hephaestus_stream.errors import EngineError, ShardClosedError
 from hephaestus_stream.wire.command import CancelCommand, Command, MigrateCommand, ResumeCommand, StartCommand
 
@@ -25,6 +26,7 @@ class Commands:
         self._execution = execution
         self._tables = execution.tables
         self._catalog = execution.shard.catalog
+        self._cipher = execution.shard.cipher
 
     def apply(self, command: Command, *, trace: str | None) -> tuple[Answer, str | None]:
         """Does what a command says; returns the answer and the run that it is about."""
@@ -44,7 +46,7 @@ class Commands:
         """Sends the events again that were kept while a run was parked."""
         for parked in state.parked:
             current = self._tables.state(state.key, state.run) or state
-            release = Release(_resume_of(definition, parked))
+            release = Release(self._resume_of(definition, current, parked))
             try:
                 self._execution.transit(definition, current, release)
             except ShardClosedError:  # a record of a newer release, which no event is to blame for
@@ -60,7 +62,7 @@ class Commands:
             return definition, None
         if (wrong := _wrong_key(definition, command.key)) is not None:
             return wrong, None
-        payload = start_payload(command, definition=definition)
+        payload = start_payload(command, definition=definition, cipher=self._cipher)
         if isinstance(payload, Refused):
             return payload, None
         record = self._tables.key_record(command.key)
@@ -105,11 +107,10 @@ class Commands:
             parked = Resume(command.id, command.node, Reported(command.event, command.payload_json()))
             answer = _answer_of(self._execution.transit(None, state, parked).answer)
             if answer == Accepted("kept"):
-                answer = Accepted("kept", self._catalog.why_parked(state.workflow, state.version))
+                answer = Accepted("kept", self._execution.shard.why_parked(state))
             return answer, state.run
-        resume = _resume_of(
-            definition, ParkedEvent(command.node, Reported(command.event, command.payload_json()), command.id)
-        )
+        sent = ParkedEvent(command.node, Reported(command.event, command.payload_json()), command.id)
+        resume = self._resume_of(definition, state, sent)
         return _answer_of(self._execution.transit(definition, state, resume).answer), state.run
 
     def _migrate(self, command: MigrateCommand) -> tuple[Answer, str | None]:
@@ -125,7 +126,7 @@ class Commands:
         conflict = conflicting(target, record, key=command.key, besides=state.run)
         if conflict is not None:
             return conflict, conflict.run
-        migrate = Migrate(command.id, unreadable_payload(target, state))
+        migrate = Migrate(command.id, unreadable_payload(target, state, cipher=self._cipher))
         decision = self._execution.transit(target, state, migrate)
         if isinstance(decision.answer, Accepted):
             self._execution.batch.migrated.add((state.key, state.run))
@@ -153,20 +154,24 @@ class Commands:
         return self._tables.state(command.key, run.run) or Refused("not_found", f"{command.key} is not kept any more")
 
     def _definition(self, state: State) -> Definition | None:
-        """A run's workflow in its version; None where the worker lacks it, which is told."""
-        definition = self._catalog.get(state.workflow, state.version)
+        """A run's workflow in its version; None where the run is parked, which is told."""
+        definition = self._execution.shard.definition_of(state)
         if definition is None:
-            self._execution.batch.parked.add((state.workflow, state.version))
+            self._execution.tell_parked(state)
         return definition
 
-
-def _resume_of(definition: Definition, sent: ParkedEvent) -> Resume:
-    """An event as the engine takes it: with its payload as its model writes it, or what the model says against it."""
-    event = sent.reported.event
-    node = sent.node or _only(definition.external_nodes(event))
-    declared = definition.events.get(node or "", {}).get(event)
-    payload, problem = event_payload(sent.reported.payload or b"null", declared)
-    return Resume(sent.command, sent.node, Reported(event, payload), problem)
+    def _resume_of(self, definition: Definition, state: State, sent: ParkedEvent) -> Resume:
+        """An event as the engine takes it: with its payload as it is kept, or what the model says against it."""
+        event = sent.reported.event
+        node = sent.node or _only(definition.external_nodes(event)) or ""
+        payload, problem = event_payload(
+            sent.reported.payload or b"null",
+            definition.events.get(node, {}).get(event),
+            cipher=self._cipher,
+            sent_for=event_place(state.workflow, state.key, command=sent.command, event=event),
+            kept_for=result_place(state, node),
+        )
+        return Resume(sent.command, sent.node, Reported(event, payload), problem)
 
 
 def _wrong_key(definition: Definition, key: str) -> Refused | None:

@@ -162,12 +162,12 @@ class _Cycle:
             self._intake.refuse(record, command, refused)
 
     def _fire(self, timer: TimerRecord, jitter: float) -> None:
-        """Fires a timer; one of a workflow that this worker lacks is held, until a worker has it."""
+        """Fires a timer; one of a parked run is held, until a worker has what the run lacks here."""
         execution = self._execution
         state = execution.tables.state(timer.key, timer.run)
-        if state is not None and execution.shard.catalog.get(state.workflow, state.version) is None:
+        if state is not None and execution.shard.definition_of(state) is None:
             execution.batch.held.append(timer)
-            execution.batch.parked.add((state.workflow, state.version))
+            execution.tell_parked(state)
             return
         fired = TimerFired(timer.node, timer.attempt, timer.kind, timer.due_at, jitter)
         if not self._transit(timer.key, timer.run, fired):
@@ -181,7 +181,7 @@ class _Cycle:
             return
         definition, state = found
         attempts = [
-            Attempt(AttemptId(key, run, name, node.attempt), definition, state)
+            Attempt(AttemptId(key, run, name, node.attempt), definition, state, cipher=execution.shard.cipher)
             for name, node in state.nodes.items()
             if node.status == "running"
         ]
@@ -218,9 +218,9 @@ class _Cycle:
         state = self._execution.tables.state(key, run)
         if state is None:
             return None
-        definition = self._execution.shard.catalog.get(state.workflow, state.version)
+        definition = self._execution.shard.definition_of(state)
         if definition is None:
-            self._execution.batch.parked.add((state.workflow, state.version))
+            self._execution.tell_parked(state)
             return None
         return definition, state
 

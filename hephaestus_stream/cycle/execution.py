@@ -31,6 +31,7 @@ from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.failure_log import log_failures
 from hephaestus_stream.cycle.publisher import Publisher
 from hephaestus_stream.cycle.tables import Committed, Tables, timer
+from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
 from hephaestus_stream.errors import EngineError
 from hephaestus_stream.wire.dead_letter import DeadLetter
 from hephaestus_stream.wire.topics import Topics
@@ -58,6 +59,7 @@ class ShardProfile:
         retention: How long a finished run is kept whose workflow says nothing else.
         jitter: Draws a random number in [0, 1).
         new_trace: Begins a trace for a run whose start brings none; None where nobody traces.
+        cipher: Seals payloads, and opens them.
         is_watched: Whether somebody counts and traces: only then a batch keeps its decisions, since a thousand of them
             cost the garbage collector a twentieth of a cycle.
     """
@@ -71,6 +73,23 @@ class ShardProfile:
     retention: timedelta = timedelta(days=7)
     new_trace: Callable[[Definition], str | None] = _no_trace
     is_watched: Callable[[], bool] = _not_watched
+    cipher: Cipher = NO_KEYS
+
+    def definition_of(self, state: State) -> Definition | None:
+        """A run's workflow in its version; None where the run is parked: the worker lacks that, or a key."""
+        definition = self.catalog.get(state.workflow, state.version)
+        return None if state.keys and self.cipher.missing(state.keys) is not None else definition
+
+    def why_parked(self, state: State) -> str | None:
+        """Why a run stands still, and how it goes on; None where it is not parked."""
+        why = self.catalog.why_parked(state.workflow, state.version)
+        missing = self.cipher.missing(state.keys)
+        if why is not None or missing is None:
+            return why
+        return (
+            f"parked: payloads are encrypted with the key '{missing}', which this worker does not have, or has another "
+            "one of that id; it goes on when a worker that has the key takes over"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +138,22 @@ class Execution:
         Raises:
             Exception: Whatever a bug of ours raises.
         """
-        decisions = [apply(definition, state, what, now=self.now)]
+        decisions = [self._marked(definition, apply(definition, state, what, now=self.now))]
         while definition is not None and (chosen := self._choose(definition, decisions[-1])):
             decisions.append(apply(definition, decisions[-1].state, chosen, now=self.now))
         return decisions
+
+    def _marked(self, definition: Definition | None, decision: Decision) -> Decision:
+        """The decision with the current key among those of the run, whose payloads may be sealed with it now."""
+        mark = self.shard.cipher.mark
+        if mark is None or mark in decision.state.keys or definition is None:
+            return decision
+        state = msgspec.structs.replace(decision.state, keys=(*decision.state.keys, mark))
+        return msgspec.structs.replace(decision, state=state)
+
+    def tell_parked(self, state: State) -> None:
+        """Leaves word of a run that is parked."""
+        self.batch.parked[state.workflow, state.version, state.keys] = state
 
     def defer(self, key: str, run: str) -> None:
         """Lets the attempts of a run that were asked for begin after the commit only, which stops their forerunners."""
@@ -145,7 +176,9 @@ class Execution:
             if isinstance(effect, Choose) and state.nodes[effect.node].status == "choosing":
                 attempt = state.nodes[effect.node].attempt
                 try:
-                    context = context_of(definition, state, effect.node, attempt=attempt, with_own_result=True)
+                    context = context_of(
+                        definition, state, effect.node, attempt=attempt, with_own_result=True, cipher=self.shard.cipher
+                    )
                     return Chosen(effect.node, label_text(definition.routes[effect.node, effect.event](context)))
                 except BaseException as error:  # noqa: BLE001 - the user's function may raise anything
                     return ChoiceFailed(effect.node, describe(error))
@@ -193,7 +226,7 @@ class Execution:
                 if definition is None:
                     raise EngineError(f"{state.key} is parked, and a step of it was to run")
                 begun = AttemptId(state.key, state.run, node, attempt)
-                self.to_run[begun] = Attempt(begun, definition, state)
+                self.to_run[begun] = Attempt(begun, definition, state, cipher=self.shard.cipher)
             case StopStep(node, attempt):
                 stopped = AttemptId(state.key, state.run, node, attempt)
                 self.to_run.pop(stopped, None)

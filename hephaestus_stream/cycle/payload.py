@@ -12,6 +12,10 @@ from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.event import Event
 from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES
 from hephaestus_stream.core.state import State
+from hephaestus_stream.encryption.cipher import Cipher
+from hephaestus_stream.encryption.envelope import PREFIX, Place
+from hephaestus_stream.encryption.run import input_place, result_place, start_place
+from hephaestus_stream.errors import PayloadUnreadableError
 from hephaestus_stream.wire.command import StartCommand
 from hephaestus_stream.wire.sound_json import require_sound
 
@@ -21,18 +25,16 @@ _MOST_NAME: Final = 60
 _MOST_PROBLEM: Final = 300
 
 
-def start_payload(command: StartCommand, *, definition: Definition) -> bytes | Refused:
-    """A start payload as it is kept: validated once, so that defaults are drawn once."""
-    encoded = command.input_json()
+def start_payload(command: StartCommand, *, definition: Definition, cipher: Cipher) -> bytes | Refused:
+    """A start payload as it is kept: validated once, so that defaults are drawn once, and sealed."""
+    sent = command.input_json()
     labels = label_size(command)
-    if len(encoded) + labels > MAX_PAYLOAD_BYTES:
-        return _too_large(len(encoded) + labels)
-    adapter = definition.input_adapter
-    try:
-        model: object = adapter.validate_json(encoded)
-        kept = written(adapter, model)
-    except BaseException as error:  # noqa: BLE001 - a model's own validators may raise anything
-        return Refused("invalid_payload", f"the input of {definition.name}: {_explain(error)}")
+    if len(sent) + labels > MAX_PAYLOAD_BYTES:
+        return _too_large(len(sent) + labels)
+    place = start_place(command)
+    kept, problem = _taken_in(sent, definition.input_adapter, cipher, sent_for=place, kept_for=place)
+    if kept is None:
+        return Refused("invalid_payload", f"the input of {definition.name}: {problem}")
     # Defaults may make it larger than what was sent.
     return kept if len(kept) + labels <= MAX_PAYLOAD_BYTES else _too_large(len(kept) + labels)
 
@@ -52,39 +54,63 @@ def label_size(command: StartCommand) -> int:
     return len(msgspec.json.encode((command.tags, command.metadata)))
 
 
-def event_payload(sent: bytes, event: Event[Any] | None) -> tuple[bytes | None, str | None]:
+def event_payload(
+    sent: bytes, event: Event[Any] | None, *, cipher: Cipher, sent_for: Place, kept_for: Place
+) -> tuple[bytes | None, str | None]:
     """An event's payload as it is kept, or what is wrong with it; of an unknown event the engine tells that first.
 
     Args:
         sent: As JSON; `null` stands for none.
         event: The event that it is for; None for an unknown one.
+        cipher: Opens what was sent, and seals what is kept.
+        sent_for: The place that it was sealed for.
+        kept_for: The place where it is kept.
     """
     if event is None or event.adapter is None:
         return None, None if sent == _NULL else "it carries no payload; leave it out"
+    return _taken_in(sent, event.adapter, cipher, sent_for=sent_for, kept_for=kept_for)
+
+
+def _taken_in(
+    sent: bytes, adapter: TypeAdapter[Any], cipher: Cipher, *, sent_for: Place, kept_for: Place
+) -> tuple[bytes | None, str | None]:
+    """What was sent, as its model writes it, sealed; or what is wrong with it."""
+    is_sealed = sent.startswith(PREFIX)
+    if cipher.required and not is_sealed and sent != _NULL:
+        return None, "it is plain, and this worker takes encrypted payloads only; give its sender the keys"
     try:
-        model: object = event.adapter.validate_json(sent)
-        return written(event.adapter, model), None
-    except BaseException as error:  # noqa: BLE001 - as above
-        return None, _explain(error)
+        model: object = adapter.validate_json(cipher.open(sent, sent_for))
+        return cipher.seal(written(adapter, model), kept_for), None
+    except PayloadUnreadableError as error:
+        return None, str(error)
+    except BaseException as error:  # noqa: BLE001 - a model's own validators may raise anything
+        return None, _explain(error, is_secret=is_sealed)
 
 
-def unreadable_payload(definition: Definition, state: State) -> str | None:
+def unreadable_payload(definition: Definition, state: State, *, cipher: Cipher) -> str | None:
     """Which payload of a run another version of its workflow cannot read; None where it reads all."""
-    try:
-        definition.input_adapter.validate_json(state.input)
-    except BaseException as error:  # noqa: BLE001 - as above
-        return f"the input: {_explain(error)}"
+    problem = _unreadable(state.input, definition.input_adapter, cipher, input_place(state))
+    if problem is not None:
+        return f"the input: {problem}"
     kept = [(node, reported) for node, each in state.nodes.items() for reported in (each.reported, each.otherwise)]
     kept += [(early.node, early.reported) for early in state.early]
     for node, reported in kept:
         event = None if reported is None else definition.events.get(node, {}).get(reported.event)
-        if reported is None or event is None:
+        if reported is None or event is None or event.adapter is None:
             continue  # the engine tells of events that there are not
-        try:
-            if event.adapter is not None:
-                event.adapter.validate_json(reported.payload or _NULL)
-        except BaseException as error:  # noqa: BLE001 - as above
-            return f"{node}.{reported.event}: {_explain(error)}"
+        problem = _unreadable(reported.payload or _NULL, event.adapter, cipher, result_place(state, node))
+        if problem is not None:
+            return f"{node}.{reported.event}: {problem}"
+    return None
+
+
+def _unreadable(kept: bytes, adapter: TypeAdapter[Any], cipher: Cipher, place: Place) -> str | None:
+    try:
+        adapter.validate_json(cipher.open(kept, place))
+    except PayloadUnreadableError as error:
+        return str(error)
+    except BaseException as error:  # noqa: BLE001 - as above
+        return _explain(error, is_secret=kept.startswith(PREFIX))
     return None
 
 
@@ -95,7 +121,12 @@ def _too_large(size: int) -> Refused:
     return Refused("too_large", message)
 
 
-def _explain(error: BaseException) -> str:
+def _explain(error: BaseException, *, is_secret: bool) -> str:
+    """What a model says against a payload; of an encrypted one nothing that might quote it."""
+    if is_secret:
+        kinds = {each["type"]: None for each in error.errors()} if isinstance(error, ValidationError) else {}
+        told = ", ".join([*kinds][:_SHOWN_PROBLEMS]) or type(error).__name__
+        return f"its model refuses it ({told}); since it is encrypted, no more is told"
     if not isinstance(error, ValidationError):
         return _clip(repr(error), most=_MOST_PROBLEM)
     details = error.errors(include_url=False, include_context=False, include_input=False)

@@ -11,6 +11,8 @@ from hephaestus_stream.core.context import StepResult
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.state import Reported, State
 from hephaestus_stream.core.visible import visible_nodes
+from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
+from hephaestus_stream.encryption.run import metadata_place, result_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,14 @@ class RecordedResults:
         state: The run.
         node: Whose view it is.
         with_own: Whether the node's own result is visible, as it is to its routing function.
+        cipher: Opens them.
     """
 
     definition: Definition
     state: State
     node: str
     with_own: bool = False
+    cipher: Cipher = NO_KEYS
 
     def visible(self) -> Collection[str]:
         """The nodes whose results are visible, in the order of the graph."""
@@ -43,12 +47,17 @@ class RecordedResults:
         reported = self._reported(node)
         event = self.definition.events[node][reported.event]
         adapter = event.adapter
+        payload, metadata = reported.payload, reported.metadata
         return StepResult(
             node=node,
             event=reported.event,
             source=event,
-            payload=None if adapter is None or reported.payload is None else adapter.validate_json(reported.payload),
-            metadata={} if reported.metadata is None else msgspec.json.decode(reported.metadata),
+            payload=None
+            if adapter is None or payload is None
+            else adapter.validate_json(self.cipher.open(payload, result_place(self.state, node))),
+            metadata={}
+            if metadata is None
+            else msgspec.json.decode(self.cipher.open(metadata, metadata_place(self.state, node))),
             attempt=self.state.nodes[node].attempt,
         )
 

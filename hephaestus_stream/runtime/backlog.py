@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from hephaestus_stream.core.catalog import Catalog
 from hephaestus_stream.cycle.attempt import Attempt, AttemptId
+from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.tables import Committed, Tables
 
 MAX_WAITING: Final = 100_000
@@ -21,11 +21,11 @@ class Backlog:
     The runs' states are read when their turn comes: whatever was cancelled meanwhile is passed over.
 
     Args:
-        catalog: The worker's workflows.
+        profile: The shard's surroundings.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, profile: ShardProfile) -> None:
+        self._profile = profile
         self._waiting: deque[AttemptId] = deque()
 
     def __len__(self) -> int:
@@ -47,9 +47,9 @@ class Backlog:
             id = self._waiting.popleft()  # noqa: A001 - the attempt's id
             state = tables.state(id.key, id.run)
             node = None if state is None else state.nodes.get(id.node)
-            definition = None if state is None else self._catalog.get(state.workflow, state.version)
+            definition = None if state is None else self._profile.definition_of(state)
             if state is None or node is None or definition is None:
                 continue
             if (node.status, node.attempt) == ("running", id.number):
-                return Attempt(id, definition, state)
+                return Attempt(id, definition, state, cipher=self._profile.cipher)
         return None

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, TypeVar, cast
 
+from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle.attempt import AttemptEnd, AttemptId
-from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.batch import Batch, ParkedKind
 from hephaestus_stream.cycle.cycle import reject, run_cycle
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.record import TimerRecord
@@ -93,9 +94,9 @@ class Shard:
         self._profile = surroundings.profile(partition)
         self._mailbox = Mailbox()
         self._telemetry = ShardTelemetry()
-        self._backlog = Backlog(self._profile.catalog)
+        self._backlog = Backlog(self._profile)
         self._held: set[TimerRecord] = set()
-        self._parked: set[tuple[str, int]] = set()
+        self._parked: set[ParkedKind] = set()
         self._at_work: asyncio.Future[object] | None = None
         self._gate = TimerGate(end=0, opened_at=datetime.now(UTC))
         self._loop: asyncio.Task[None] | None = None
@@ -290,18 +291,18 @@ class Shard:
                 and batch.changes.get(timer_place(timer), b"") is not None
             }
 
-    def _some_parked(self) -> set[tuple[str, int]]:
-        """Workflows and versions that runs of the partition have and the worker lacks, as far as a quick look tells."""
+    def _some_parked(self) -> dict[ParkedKind, State]:
+        """Runs of the partition that are parked, one of each kind, as far as a quick look tells."""
         tables = Tables(self._durable.store, command_retention=timedelta(0))
-        live = {(state.workflow, state.version) for state in tables.some_runs(_LOOKED_AT) if state.is_live}
-        return {(name, version) for name, version in live if self._profile.catalog.get(name, version) is None}
+        live = {(run.workflow, run.version, run.keys): run for run in tables.some_runs(_LOOKED_AT) if run.is_live}
+        return {kind: run for kind, run in live.items() if self._profile.definition_of(run) is None}
 
-    def _tell_parked(self, parked: set[tuple[str, int]]) -> None:
-        """Warns once of each workflow that runs of the partition have, and the worker lacks."""
-        for name, version in sorted(parked - self._parked):
-            why = self._profile.catalog.why_parked(name, version)
-            _logger.warning("partition %d: there are runs of %s that are %s", self.partition, name, why)
-        self._parked |= parked
+    def _tell_parked(self, parked: Mapping[ParkedKind, State]) -> None:
+        """Warns once of each kind of run that the partition has and that is parked."""
+        for kind in sorted(parked.keys() - self._parked):
+            why = self._profile.why_parked(parked[kind])
+            _logger.warning("partition %d: there are runs of %s that are %s", self.partition, kind[0], why)
+        self._parked |= parked.keys()
 
     def _see_to_attempts(self, batch: Batch, sources: Sequence[Source]) -> None:
         """Answers, and lets attempts go, stop and begin as the committed batch says."""

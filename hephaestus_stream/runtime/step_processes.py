@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd
+from hephaestus_stream.cycle.handover import plain_state, sealed_end
 from hephaestus_stream.errors import PermanentError, StepProcessError, WorkflowNotFoundError
 from hephaestus_stream.runtime.step_execution import Execution
 from hephaestus_stream.runtime.step_orders import HEADER, Execute, Load, Order, Place, Report, Stop, frame, place_of
@@ -31,6 +32,9 @@ sys.path[:] = json.loads(sys.argv[1])
 from hephaestus_stream.runtime.step_process import main
 main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
 """
+
+_KEYS: Final = "HEPHAESTUS_ENCRYPTION_"
+"""Variables that are the worker's alone: its processes get what they need in the plain."""
 
 # Not multiprocessing: its processes import the program that was started, and its pools tell neither how a process ended
 # nor a running call that it should stop, and do not survive the death of one.
@@ -56,6 +60,7 @@ class StepProcesses:
             place = place_of(attempt.definition)
         except WorkflowNotFoundError as error:
             raise PermanentError(str(error)) from error
+        state = plain_state(attempt)  # a process has no keys
         async with self._places:
             process = await self._take()
             work.engage(
@@ -66,7 +71,7 @@ class StepProcesses:
                 await process.load(place)
                 work.require_wanted()
                 work.begin()
-                order = Execute(place, attempt.state, attempt.id.node, attempt.id.number, Whereabouts.here())
+                order = Execute(place, state, attempt.id.node, attempt.id.number, Whereabouts.here())
                 end = (await process.ask(order)).end
             except StepProcessError as error:
                 how = await process.ended()
@@ -75,7 +80,7 @@ class StepProcesses:
                 process.kill()  # its next answer would be that to this order, or it imported half of something
                 raise
             self._idle.append(process)
-            return end
+            return sealed_end(attempt, end)
 
     async def close(self) -> None:
         """Kills all processes: those that are left do nothing, or what nobody wants."""
@@ -175,6 +180,7 @@ async def _start(log_format: LogFormat) -> _StepProcess:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *arguments,
+                env={name: value for name, value in os.environ.items() if not name.upper().startswith(_KEYS)},
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 # Ctrl-C is for the worker, which then stops its steps in order.

@@ -54,9 +54,10 @@ async def run_worker(
         BrokerUnreachableError: No broker answers.
         TopicMismatchError: The topics are not as the engine needs them.
         FencedError: Another worker took a partition over while this one was frozen.
+        SettingsError: The encryption keys are wrong.
         WorkflowNotFoundError: A step should run in a process, which cannot import its workflow.
     """
-    catalog = Catalog(workflows)
+    catalog, cipher = Catalog(workflows), settings.cipher()
     require_places(catalog)
     partitions = await asyncio.to_thread(_ensure_topics, settings)
     origin = await asyncio.to_thread(_origin, settings)
@@ -84,6 +85,7 @@ async def run_worker(
             retention=settings.retention,
             new_trace=begin_trace,
             is_watched=LISTENERS.are_there,
+            cipher=cipher,
         )
 
     shards = OwnedShards(

@@ -13,6 +13,8 @@ from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.state import NodeState, NodeStatus, State, Status
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.drawing import PathTaken, plain
+from hephaestus_stream.encryption.cipher import Cipher
+from hephaestus_stream.encryption.run import result_place
 from hephaestus_stream.errors import MissingResultError
 from hephaestus_stream.wire.key import split_key
 from hephaestus_stream.wire.output import HistoryRecord
@@ -45,6 +47,7 @@ class SimulatedRun:
         history: All that happened to it.
         state: The engine's own record, for what the others don't tell.
         simulator: Where it runs.
+        cipher: Opens its payloads.
     """
 
     workflow: type[Workflow[Any]]
@@ -63,6 +66,7 @@ class SimulatedRun:
     history: tuple[HistoryRecord, ...]
     state: State = field(compare=False)
     simulator: object = field(compare=False)
+    cipher: Cipher = field(compare=False)
 
     @classmethod
     def of(
@@ -73,6 +77,7 @@ class SimulatedRun:
         workflow: type[Workflow[Any]],
         simulator: object,
         parked: str | None,
+        cipher: Cipher,
     ) -> Self:
         """The run that a record is about."""
         return cls(
@@ -87,11 +92,12 @@ class SimulatedRun:
             parked=parked,
             due_at=min((node.due_at for node in state.nodes.values() if node.due_at is not None), default=None),
             path=tuple(event.node for event in history if event.type in _ENDS and event.node is not None),
-            results={name: _payload(node) for name, node in state.nodes.items() if _is_result(node)},
+            results={name: _payload(state, name, cipher) for name, node in state.nodes.items() if _is_result(node)},
             attempts={name: node.attempt for name, node in state.nodes.items() if node.attempt},
             history=tuple(history),
             state=state,
             simulator=simulator,
+            cipher=cipher,
         )
 
     @property
@@ -115,7 +121,8 @@ class SimulatedRun:
                 f"{name}.{each.reported.event}" for name, each in self.state.nodes.items() if each.reported
             )
             raise MissingResultError(f"{self.key} has no result of {event.name}; it has {known or 'none'}")
-        return adapter.validate_json(node.reported.payload or b"null")
+        stored = node.reported.payload or b"null"
+        return adapter.validate_json(self.cipher.open(stored, result_place(self.state, event.node.node_name)))
 
     @property
     def title(self) -> str:
@@ -153,6 +160,7 @@ def _is_result(node: NodeState) -> bool:
     return node.reported is not None and node.status == "completed"
 
 
-def _payload(node: NodeState) -> object:
-    payload = None if node.reported is None else node.reported.payload
-    return None if payload is None else msgspec.json.decode(payload)
+def _payload(state: State, node: str, cipher: Cipher) -> object:
+    reported = state.nodes[node].reported
+    payload = None if reported is None else reported.payload
+    return None if payload is None else msgspec.json.decode(cipher.open(payload, result_place(state, node)))

@@ -162,7 +162,7 @@ class SimulatedRunner:
 
 async def _execute(execution: _Execution, function: StubFunction | None) -> None:
     attempt = execution.attempt
-    simulated = _SimulatedAttempt(attempt.id, attempt.definition, attempt.state, function)
+    simulated = _SimulatedAttempt(attempt.id, attempt.definition, attempt.state, function, cipher=attempt.cipher)
     try:
         execution.end(await execute(simulated, executor=None, jitter=lambda: EVEN_JITTER))
     finally:

@@ -17,6 +17,8 @@ from hephaestus_stream.cycle.memory import MemoryStore
 from hephaestus_stream.cycle.record import TimerRecord, decode_state
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
 from hephaestus_stream.cycle.tables import INSTANCES, Tables
+from hephaestus_stream.encryption.cipher import Cipher
+from hephaestus_stream.encryption.command import sealed
 from hephaestus_stream.testing.clock import VirtualClock
 from hephaestus_stream.testing.runner import EVEN_JITTER, SimulatedRunner
 from hephaestus_stream.wire.command import Command, encode_command
@@ -38,6 +40,7 @@ class SimulatedShard:
         clock: The time of all transitions.
         runner: Executes the steps.
         fold: Whether steps are executed within the cycle that asks for them, as far as that goes.
+        cipher: Encrypts as worker and client do.
 
     Attributes:
         states: The last committed record of each run, by key and run; kept when the worker has forgotten it.
@@ -49,13 +52,14 @@ class SimulatedShard:
         crash_after: The commits after which it is.
     """
 
-    def __init__(self, clock: VirtualClock, runner: SimulatedRunner, *, fold: bool) -> None:
+    def __init__(self, clock: VirtualClock, runner: SimulatedRunner, *, fold: bool, cipher: Cipher) -> None:
         self._clock = clock
         self._runner = runner
         self._fold = fold
         self._store = MemoryStore()
         self._workflows: list[type[Workflow[Any]]] = []
-        self._profile = _profile(self._workflows)
+        self._cipher = cipher
+        self._profile = _profile(self._workflows, cipher)
         self._offset = 0
         self._commands: list[CommandRecord] = []
         self._taken_over: list[TakenOver] = []
@@ -81,7 +85,7 @@ class SimulatedShard:
             DuplicateWorkflowError: It has another class of that name and version.
         """
         if workflow not in self._workflows:
-            self._profile = _profile([*self._workflows, workflow])
+            self._profile = _profile([*self._workflows, workflow], self._cipher)
             self._workflows.append(workflow)
 
     async def deploy(self, workflows: Iterable[type[Workflow[Any]]]) -> None:
@@ -91,7 +95,7 @@ class SimulatedShard:
             DuplicateWorkflowError: Two of them have the same name and version.
         """
         workflows = list(workflows)
-        self._profile = _profile(workflows)
+        self._profile = _profile(workflows, self._cipher)
         self._workflows = workflows
         await self._runner.lose_all()
         self._held.clear()
@@ -99,9 +103,13 @@ class SimulatedShard:
 
     def append(self, command: Command) -> None:
         """Publishes a command that asks for an answer."""
-        value, headers = encode_command(command), ((REPLY_PARTITION, b"0"),)
+        value, headers = encode_command(sealed(command, self._cipher)), ((REPLY_PARTITION, b"0"),)
         self._commands.append(CommandRecord(self._offset, 0, command.key.encode(), value, headers))
         self._offset += 1
+
+    def why_parked(self, state: State) -> str | None:
+        """Why a run stands still; None where it does not."""
+        return self._profile.why_parked(state) if state.is_live else None
 
     @property
     def next_timer(self) -> datetime | None:
@@ -202,7 +210,12 @@ class SimulatedShard:
         return Tables(self._store, command_retention=timedelta(0))
 
 
-def _profile(workflows: Iterable[type[Workflow[Any]]]) -> ShardProfile:
+def _profile(workflows: Iterable[type[Workflow[Any]]], cipher: Cipher) -> ShardProfile:
     return ShardProfile(
-        partition=0, partitions=1, topics=_TOPICS, catalog=Catalog(workflows), jitter=lambda: EVEN_JITTER
+        partition=0,
+        partitions=1,
+        topics=_TOPICS,
+        catalog=Catalog(workflows),
+        jitter=lambda: EVEN_JITTER,
+        cipher=cipher,
     )

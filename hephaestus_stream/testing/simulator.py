@@ -12,6 +12,8 @@ from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.node import Node
 from hephaestus_stream.core.workflow import Workflow
+from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
+from hephaestus_stream.encryption.key import KeyProvider
 from hephaestus_stream.errors import CommandError, CommandRefusedError, SimulatorError
 from hephaestus_stream.testing.clock import VirtualClock, checked
 from hephaestus_stream.testing.run import SimulatedRun
@@ -44,6 +46,7 @@ class Simulator:
             that a crash may come between any two. Otherwise a chain of steps is one commit, as far as it goes without
             waiting.
         patience: How long a verb waits for a step, in real time.
+        keys: Encrypts payloads, as a worker and its clients do that have these keys; a run shows its results plain.
 
     Raises:
         SimulatorError: An argument makes no sense.
@@ -57,12 +60,14 @@ class Simulator:
         now: datetime = _BEGINNING,
         commit_each_step: bool = False,
         patience: timedelta = _PATIENCE,
+        keys: KeyProvider | None = None,
     ) -> None:
         __tracebackhide__ = True
         self._clock = VirtualClock(now)
         self._stubs = Stubs()
         self._runner = SimulatedRunner(self._clock, self._stubs, patience=patience)
-        self._shard = SimulatedShard(self._clock, self._runner, fold=not commit_each_step)
+        self._cipher = NO_KEYS if keys is None else Cipher(keys)
+        self._shard = SimulatedShard(self._clock, self._runner, fold=not commit_each_step, cipher=self._cipher)
         self._runs: dict[tuple[str, str], type[Workflow[Any]]] = {}
         # A test may call verbs side by side; a worker does one thing after the other.
         self._turn = asyncio.Lock()
@@ -336,7 +341,8 @@ class Simulator:
             self._shard.history[place],
             workflow=self._runs[place],
             simulator=self,
-            parked=self._shard.catalog.why_parked(state.workflow, state.version) if state.is_live else None,
+            parked=self._shard.why_parked(state),
+            cipher=self._cipher,
         )
 
 

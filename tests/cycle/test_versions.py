@@ -167,7 +167,7 @@ async def test_the_timers_of_a_parked_run_are_held_and_told() -> None:
     partition, _ = await parked_run(New)
     batch = await partition.skip(HOUR)
     assert [timer.key for timer in batch.held] == ["flow::a"]
-    assert batch.parked == {("Flow", 1)}
+    assert [*batch.parked] == [("Flow", 1, ())]
     assert "t" in partition.tables()
 
 

@@ -1,0 +1,65 @@
+"""The keys that settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from hephaestus_stream.encryption.key import KeyProvider, Keyring
+from hephaestus_stream.errors import SettingsError
+
+
+def keyring_of(keys: Mapping[str, str], *, file: Path | None, current: str | None) -> Keyring | None:
+    """The keys of the settings and of their file together; None where there are none.
+
+    Raises:
+        SettingsError: They are wrong; no key is quoted.
+    """
+    all_keys = {**({} if file is None else _read(file)), **keys}
+    if not all_keys and file is None and current is None:
+        return None
+    try:
+        return Keyring.from_base64(all_keys, current=current)
+    except ValueError as error:
+        raise SettingsError(f"the encryption keys of the settings are wrong: {error}") from None
+
+
+def provider_named(name: str) -> KeyProvider:
+    """The user's own provider.
+
+    Args:
+        name: `module:attribute`: the provider, or what makes it when it is called.
+
+    Raises:
+        SettingsError: There is none.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found: object = getattr(import_module(module), attribute)
+    except Exception as error:
+        raise SettingsError(
+            f"encryption_provider names '{name}', which cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    if not hasattr(found, "current") or isinstance(found, type):
+        found = cast("Callable[[], object]", found)() if callable(found) else found
+    if not hasattr(found, "current") or not callable(getattr(found, "key", None)):
+        raise SettingsError(
+            f"encryption_provider names '{name}', which is no KeyProvider: it needs `current` and `key`"
+        )
+    return cast("KeyProvider", found)
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+    except OSError as error:
+        raise SettingsError(f"encryption_keys_file cannot be read: {error}") from None
+    except msgspec.MsgspecError:
+        # What it says might quote the file.
+        raise SettingsError(
+            f'encryption_keys_file ({file}) is no JSON object of texts: write {{"2026-01": "BASE64 OF 32 BYTES"}}'
+        ) from None
