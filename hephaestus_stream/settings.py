@@ -144,7 +144,7 @@ class Settings(BaseSettings):
     retention: Annotated[Duration, AfterValidator(_retention)] = timedelta(days=7)
     command_retention: Annotated[Duration, AfterValidator(_command_retention)] = timedelta(days=7)
     kafka: Annotated[dict[str, str], BeforeValidator(_flat), Field(repr=False)] = {}
-    encryption_keys: Annotated[dict[str, str], Field(repr=False)] = {}
+    encryption_keys: Annotated[dict[str, str], BeforeValidator(_flat), Field(repr=False)] = {}
     encryption_keys_file: Path | None = None
     encryption_key_id: str | None = None
     encryption_provider: str | None = None

@@ -17,6 +17,7 @@ from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.memory import MemoryStore
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
 from hephaestus_stream.cycle.tables import Tables
+from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
 from hephaestus_stream.runtime.runner import StepRunner
 from hephaestus_stream.wire.command import Command, encode_command
 from hephaestus_stream.wire.dead_letter import DeadLetter
@@ -39,7 +40,14 @@ class Partition:
         outputs: Everything that was ever published.
     """
 
-    def __init__(self, workflows: Iterable[type[Workflow[Any]]] = ALL, *, number: int = 0, partitions: int = 1) -> None:
+    def __init__(
+        self,
+        workflows: Iterable[type[Workflow[Any]]] = ALL,
+        *,
+        number: int = 0,
+        partitions: int = 1,
+        cipher: Cipher = NO_KEYS,
+    ) -> None:
         self.now = BEGIN
         self.store = MemoryStore()
         self.runner = StepRunner(concurrency=100, threads=4)
@@ -51,12 +59,13 @@ class Partition:
             catalog=Catalog(workflows),
             jitter=lambda: 0.5,
             command_retention=COMMAND_RETENTION,
+            cipher=cipher,
         )
         self._offsets = itertools.count()
 
-    def under(self, *workflows: type[Workflow[Any]]) -> Partition:
-        """The same partition under another worker, which has these workflows."""
-        heir = Partition(workflows)
+    def under(self, *workflows: type[Workflow[Any]], cipher: Cipher = NO_KEYS) -> Partition:
+        """The same partition under another worker, which has these workflows and keys."""
+        heir = Partition(workflows, cipher=cipher)
         heir.store, heir.now, heir.outputs, heir._offsets = self.store, self.now, self.outputs, self._offsets
         return heir
 

@@ -1,0 +1,353 @@
+"""Encrypted payloads in a partition: nothing plain is kept or published, keys rotate, and no run is lost for a key."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from hephaestus_stream import (
+    Context,
+    Done,
+    Event,
+    Failed,
+    Instance,
+    Keyring,
+    Outcome,
+    RetryPolicy,
+    Step,
+    Suspend,
+    Workflow,
+)
+from hephaestus_stream import WaitForEvent as Await
+from hephaestus_stream.core.state import State
+from hephaestus_stream.encryption import NO_KEYS, Cipher
+from hephaestus_stream.encryption.command import sealed
+from hephaestus_stream.encryption.run import result_place
+from hephaestus_stream.wire.command import Command, ResumeCommand, StartCommand, encode_command
+from hephaestus_stream.wire.output import Reply
+from hephaestus_stream.wire.request import cancel_command, migrate_command, resume_command, start_command
+from tests.cycle.partition import TOPICS, Partition
+
+MARKER = "marker-4711"
+HOUR = timedelta(hours=1)
+
+OLD_KEYS = Keyring({"old": bytes(32)})
+BOTH_KEYS = Keyring({"old": bytes(32), "new": bytes([1] * 32)}, current="new")
+NEW_KEYS = Keyring({"new": bytes([1] * 32)})
+OTHER_BYTES = Keyring({"old": bytes([7] * 32)})
+
+
+class Patient(BaseModel):
+    name: str
+    age: int = Field(default=40, ge=0)
+
+
+class Letter(BaseModel):
+    text: str
+
+
+class Write(Step[Patient]):
+    """Writes a letter to the patient."""
+
+    written = Event(Letter)
+    retry = RetryPolicy(max_attempts=1)
+
+    async def execute(self, instance: Instance, config: None, context: Context[Patient]) -> Outcome:
+        return self.written(Letter(text=f"dear {context.initial.name}"), metadata={"to": context.initial.name})
+
+
+class Answer(Step[Patient]):
+    """Waits for the answer, and assumes one when none comes."""
+
+    answered = Event(Letter, external=True)
+    retry = RetryPolicy(max_attempts=1)
+
+    async def execute(self, instance: Instance, config: None, context: Context[Patient]) -> Outcome:
+        letter = context.result(Write.written)
+        return Suspend(timeout=HOUR, otherwise=self.answered(Letter(text=f"no answer to: {letter.text}")))
+
+
+class Read(Step[Patient]):
+    """Reads everything."""
+
+    read = Event(Letter)
+    retry = RetryPolicy(max_attempts=1)
+
+    async def execute(self, instance: Instance, config: None, context: Context[Patient]) -> Outcome:
+        steps = context.steps
+        told = f"{context.initial.age}; {steps['answer'].payload}; {steps['write'].metadata['to']}"
+        return self.read(Letter(text=told))
+
+
+class Care(Workflow[Patient], key="care"):
+    write = Write()
+    answer = Answer()
+    read = Read()
+    well = Done()
+    start = write
+    transitions = (write.written.to(answer), answer.answered.to(read), read.read.to(well))
+
+
+class Later(Workflow[Patient], key="care", name="Care", version=2):
+    write = Write()
+    answer = Answer()
+    read = Read()
+    more = Await(Letter, timeout=HOUR)
+    well = Done()
+    late = Failed("nobody came")
+    start = write
+    transitions = (
+        write.written.to(answer),
+        answer.answered.to(read),
+        read.read.to(more),
+        more.received.to(well),
+        more.timed_out.to(late),
+    )
+
+
+class Pick(BaseModel):
+    """Another model than a patient."""
+
+    numbers: dict[str, int]
+
+
+class Numbers(Workflow[Pick], key="numbers"):
+    answer = Await(Letter)
+    end = Done()
+    start = answer
+    transitions = (answer.received.to(end),)
+
+
+ALL = (Care, Later, Numbers)
+OLD, BOTH, NEW = Cipher(OLD_KEYS), Cipher(BOTH_KEYS), Cipher(NEW_KEYS)
+
+
+def start(cipher: Cipher = OLD, id: str = "a", workflow: type[Workflow[Any]] = Care) -> StartCommand:  # noqa: A002 - the wire's word
+    command = sealed(start_command(workflow, id, Patient(name=MARKER)), cipher)
+    assert isinstance(command, StartCommand)
+    return command
+
+
+def answer(cipher: Cipher = OLD, id: str = "a", text: str = f"thanks {MARKER}") -> ResumeCommand:  # noqa: A002 - as above
+    command = sealed(resume_command(Care, id, Care.answer.answered, Letter(text=text)), cipher)
+    assert isinstance(command, ResumeCommand)
+    return command
+
+
+def everything(partition: Partition) -> bytes:
+    """All that is kept, and all that was published."""
+    kept = b"".join(key + value for key, value in partition.store.scan(b"", limit=10_000))
+    return kept + b"".join((record.key or b"") + (record.value or b"") for record in partition.outputs)
+
+
+def completion(partition: Partition) -> dict[str, Any]:
+    [value] = partition.published(TOPICS.completions)
+    return json.loads(value)
+
+
+def opened(state: State, cipher: Cipher) -> dict[str, object]:
+    return {
+        name: json.loads(cipher.open(node.reported.payload, result_place(state, name)))
+        for name, node in state.nodes.items()
+        if node.reported is not None and node.reported.payload is not None
+    }
+
+
+RESULTS = {
+    "write": {"text": f"dear {MARKER}"},
+    "answer": {"text": f"thanks {MARKER}"},
+    "read": {"text": f"40; text='thanks {MARKER}'; {MARKER}"},
+}
+
+
+async def test_nothing_of_a_run_is_kept_or_published_as_it_is() -> None:
+    partition = Partition(ALL, cipher=OLD)
+    first, second = start(), answer()
+    assert MARKER.encode() not in encode_command(first) + encode_command(second)
+    assert [reply.effect for reply in await partition.send(first, second)] == ["applied", "applied"]
+
+    assert MARKER.encode() not in everything(partition)
+    assert (completion(partition)["status"], completion(partition)["ended_at"]) == ("completed", "well")
+    assert opened(partition.state(first.key, first.id), OLD) == RESULTS
+
+
+async def test_an_outcome_for_the_end_of_a_wait_is_sealed_too() -> None:
+    partition = Partition(ALL, cipher=OLD)
+    first = start()
+    await partition.send(first)
+    assert MARKER.encode() not in everything(partition)
+    await partition.finish(await partition.skip(HOUR))
+
+    assert MARKER.encode() not in everything(partition)
+    results = opened(partition.state(first.key, first.id), OLD)
+    assert results["answer"] == {"text": f"no answer to: dear {MARKER}"}
+
+
+async def test_a_plain_command_is_taken_and_kept_sealed() -> None:
+    partition = Partition(ALL, cipher=OLD)
+    first = start(NO_KEYS)
+    assert MARKER.encode() in encode_command(first)
+    await partition.send(first, answer(NO_KEYS))
+    assert MARKER.encode() not in everything(partition)
+    assert opened(partition.state(first.key, first.id), OLD) == RESULTS
+
+
+async def test_who_requires_encryption_refuses_plain_payloads() -> None:
+    partition = Partition(ALL, cipher=Cipher(OLD_KEYS, required=True))
+    refused, taken = await partition.send(start(NO_KEYS), start())
+    plain, _ = await partition.send(answer(NO_KEYS), answer())
+    assert (refused.reason, taken.effect, plain.reason) == ("invalid_payload", "applied", "invalid_payload")
+    for reply in (refused, plain):
+        assert "is plain, and this worker takes encrypted payloads only" in (reply.message or "")
+    assert completion(partition)["status"] == "completed"
+
+
+async def test_a_run_goes_on_after_a_rotation_as_long_as_its_key_is_there_for_reading() -> None:
+    first = start()
+    partition = Partition(ALL, cipher=OLD)
+    await partition.send(first)
+
+    rotated = partition.under(*ALL, cipher=BOTH)
+    assert [reply.effect for reply in await rotated.send(answer(OLD))] == ["applied"]
+
+    state = rotated.state(first.key, first.id)
+    assert opened(state, BOTH) == RESULTS
+    used = {name: json.loads(value)["$encrypted"]["key"] for name, value in payloads(state).items()}
+    assert used == {"write": "old", "answer": "new", "read": "new"}
+    assert [mark.partition("/")[0] for mark in state.keys] == ["old", "new"]
+
+
+def payloads(state: State) -> dict[str, bytes]:
+    return {name: node.reported.payload or b"" for name, node in state.nodes.items() if node.reported is not None}
+
+
+@pytest.mark.parametrize("keys", [NEW, NO_KEYS, Cipher(OTHER_BYTES)], ids=["retired", "none", "other bytes"])
+async def test_a_run_whose_key_is_missing_stands_still_and_goes_on_when_it_is_back(keys: Cipher) -> None:
+    first = start()
+    partition = Partition(ALL, cipher=OLD)
+    await partition.send(first)
+
+    without = partition.under(*ALL, cipher=keys)
+    batch = await without.skip(HOUR)
+    [kept] = await without.send(answer(BOTH))
+    assert len(batch.held) == 1
+    assert (kept.effect, kept.accepted) == ("kept", True)
+    assert "encrypted with the key 'old', which this worker does not have" in (kept.message or "")
+    assert without.state(first.key, first.id).status == "waiting"
+    assert not without.published(TOPICS.completions)
+
+    back = without.under(*ALL, cipher=BOTH)
+    await back.finish(await back.take_over(worker_lost=False))
+    assert completion(back)["status"] == "completed"
+    assert opened(back.state(first.key, first.id), BOTH) == RESULTS
+    assert MARKER.encode() not in everything(back)
+
+
+async def test_a_run_whose_key_is_missing_can_be_cancelled_but_not_moved() -> None:
+    first = start()
+    partition = Partition(ALL, cipher=OLD)
+    await partition.send(first)
+    without = partition.under(*ALL, cipher=NEW)
+
+    moved, cancelled = await without.send(migrate_command(Later, "a"), cancel_command(Care, "a"))
+    assert moved.reason == "incompatible_version"
+    assert "with the key 'old', which this process does not have" in (moved.message or "")
+    assert cancelled.effect == "applied"
+
+
+async def test_a_command_under_a_missing_key_is_refused_by_the_name_of_the_key() -> None:
+    partition = Partition(ALL, cipher=NEW)
+    [unread] = await partition.send(start(OLD))
+    [unread_plain] = await partition.under(*ALL).send(start(OLD, "b"))
+    running = start(NEW)
+    await partition.send(running)
+    [unread_event] = await partition.send(answer(OLD))
+    for reply in (unread, unread_plain, unread_event):
+        assert reply.reason == "invalid_payload"
+        assert "with the key 'old', which this process does not have" in (reply.message or "")
+    assert partition.state(running.key, running.id).status == "waiting"
+
+
+@pytest.mark.parametrize("command", [start(), answer()], ids=["start", "resume"])
+def test_a_command_that_is_sealed_already_is_sent_as_it_is(command: Command) -> None:
+    assert sealed(command, BOTH) is command
+
+
+async def moved_envelope(partition: Partition, command: Command, source: Command) -> Reply:
+    """Sends a command with the envelope of another one."""
+    field = "input" if isinstance(command, StartCommand) else "payload"
+    [reply] = await partition.send(command.model_copy(update={field: getattr(source, field)}))
+    return reply
+
+
+async def test_an_envelope_of_another_instance_is_refused() -> None:
+    partition = Partition(ALL, cipher=OLD)
+    stolen = start(id="a")
+    refused = await moved_envelope(partition, start(id="b"), stolen)
+    assert refused.reason == "invalid_payload"
+    assert "it was changed or moved here from somewhere else" in (refused.message or "")
+
+    await partition.send(start(id="b"), stolen)
+    refused = await moved_envelope(partition, answer(id="b"), answer(id="a"))
+    assert refused.reason == "invalid_payload"
+    again = await moved_envelope(partition, answer(id="b"), answer(id="b"))
+    assert again.reason == "invalid_payload", "not even from another command for the same instance"
+
+
+async def test_a_stored_result_of_another_instance_is_a_failed_attempt() -> None:
+    partition = Partition(ALL, cipher=OLD)
+    one, two = start(id="a"), start(id="b")
+    await partition.send(one, two)
+    swapped = payloads(partition.state(two.key, two.id))["write"]
+    own = payloads(partition.state(one.key, one.id))["write"]
+    for place, value in list(partition.store.scan(b"", limit=1_000)):
+        partition.store.write({place: value.replace(own, swapped)})
+
+    await partition.send(answer(id="a"))
+    [failed] = [record for record in partition.history(one.id) if record.type == "step_failed"]
+    assert (failed.node, failed.details["error"]) == ("read", "PayloadUnreadableError")
+    assert "moved here from somewhere else" in str(failed.details["message"])
+
+
+async def test_what_a_model_says_against_an_encrypted_payload_quotes_nothing_of_it() -> None:
+    partition = Partition(ALL, cipher=OLD)
+    wrong = sealed(StartCommand(id="x", workflow="Numbers", key="numbers::a", input={"numbers": {MARKER: MARKER}}), OLD)
+    plain = StartCommand(id="y", workflow="Numbers", key="numbers::a", input={"numbers": {"one": MARKER}})
+    secret, told = await partition.send(wrong, plain)
+    assert secret.message == (
+        "the input of Numbers: its model refuses it (int_parsing); since it is encrypted, no more is told"
+    )
+    assert told.message == (
+        "the input of Numbers: numbers.one: Input should be a valid integer, unable to parse string as an integer"
+    )
+    assert MARKER.encode() not in everything(partition)
+
+
+async def test_a_migration_reads_what_another_version_wrote() -> None:
+    partition = Partition(ALL, cipher=OLD)
+    first = start(workflow=Care)
+    await partition.send(first)
+    rotated = partition.under(*ALL, cipher=BOTH)
+    [moved] = await rotated.send(migrate_command(Later, "a"))
+    await rotated.send(answer(BOTH))
+    assert moved.effect == "applied"
+    state = rotated.state(first.key, first.id)
+    assert (state.version, state.nodes["more"].status) == (2, "waiting")
+    assert opened(state, BOTH) == RESULTS
+
+
+async def test_an_early_event_is_kept_sealed_and_read_when_its_node_waits() -> None:
+    partition = Partition(ALL, cipher=OLD)
+    first = start(workflow=Later)
+    await partition.send(first)
+    early = sealed(resume_command(Later, "a", Later.more.received, Letter(text=MARKER)), OLD)
+    [kept] = await partition.send(early)
+    assert MARKER.encode() not in everything(partition)
+    await partition.under(*ALL, cipher=BOTH).send(answer(BOTH))
+    state = partition.state(first.key, first.id)
+    assert (kept.effect, state.status) == ("kept", "completed")
+    assert opened(state, BOTH)["more"] == {"text": MARKER}
