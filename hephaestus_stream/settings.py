@@ -122,6 +122,7 @@ class Settings(BaseSettings):
         encryption_key_id: Which of them is the current one, where there are several; the others are for reading.
         encryption_provider: Where keys come from instead, as `module:attribute` of a `KeyProvider`.
         encryption_required: Whether the worker refuses commands whose payload is plain.
+        encryption_of_errors: Whether the texts of exceptions are encrypted as well, which may quote payloads.
         log_level: From which level on the worker logs.
         log_format: What a line of its log is: `text` for people, or `json`, one object a line, for machines.
     """
@@ -149,6 +150,7 @@ class Settings(BaseSettings):
     encryption_key_id: str | None = None
     encryption_provider: str | None = None
     encryption_required: bool = False
+    encryption_of_errors: bool = True
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
@@ -175,7 +177,9 @@ class Settings(BaseSettings):
     def cipher(self) -> Cipher:
         """What a worker seals and opens payloads with; raises as `keys` does."""
         provider = self.keys()
-        return NO_KEYS if provider is None else Cipher(provider, required=self.encryption_required)
+        if provider is None:
+            return NO_KEYS
+        return Cipher(provider, required=self.encryption_required, seals_errors=self.encryption_of_errors)
 
     @classmethod
     def settings_customise_sources(

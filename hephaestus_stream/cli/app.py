@@ -177,6 +177,18 @@ With `--check` nothing is written, and the code is 1 if a drawing is missing or 
 """,
 )
 
+app.command(
+    "hephaestus_stream.cli.decrypt:decrypt",
+    name="decrypt",
+    group=_LOOK,
+    help="""Show records of any topic with their encrypted payloads plain, with the keys of your settings.
+
+```sh
+kcat -b localhost:9092 -t hephaestus.step-results -e | hephaestus decrypt
+```
+""",
+)
+
 topics = App(name="topics", group=_KAFKA, help="Create or check the topics of a namespace.")
 topics.command(
     "hephaestus_stream.cli.topics:create",

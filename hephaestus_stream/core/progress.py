@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+import msgspec
+
 from hephaestus_stream.core.decision import (
     Choose,
     ClearTimer,
@@ -291,6 +293,8 @@ def _record_failure(journal: Journal, node: str, *, error: Error) -> None:
     details: dict[str, object] = {"error": error.type, "message": error.message}
     if error.traceback:
         details["traceback"] = error.traceback
+    if error.sealed is not None:
+        details["sealed"] = msgspec.Raw(error.sealed)
     journal.record("step_failed", node, attempt=journal.nodes[node].attempt, details=details)
 
 

@@ -26,11 +26,16 @@ ENDED: frozenset[Status] = frozenset({"completed", "failed", "cancelled"})
 
 
 class Error(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What went wrong: the exception's type, its message, and its traceback where there is one."""
+    """What went wrong: the exception's type, its message, and its traceback where there is one.
+
+    Attributes:
+        sealed: Message and traceback encrypted, as JSON bytes, where they are not told; the engine never looks inside.
+    """
 
     type: str
     message: str
     traceback: str = ""
+    sealed: bytes | None = None
 
     def shortened(self, most: int) -> Error:
         """The error as the record keeps it: its type and the beginning of its message; the history has the rest."""

@@ -17,6 +17,7 @@ from hephaestus_stream.core.input import StepEmitted, StepFailed, StepSuspended
 from hephaestus_stream.core.instance import Instance
 from hephaestus_stream.core.state import Error, Reported, State
 from hephaestus_stream.core.step import Step, is_step
+from hephaestus_stream.cycle.error_text import discreet
 from hephaestus_stream.cycle.payload import written
 from hephaestus_stream.cycle.results import RecordedResults
 from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
@@ -108,10 +109,14 @@ class Attempt:
         lasting = self.definition.retry_of(self.id.node).non_retryable if known else (BaseException,)
         permanent = isinstance(error, (PermanentError, *lasting))
         later = error.delay if isinstance(error, RetryAfterError) else None
-        return StepFailed(self.id.node, self.id.number, describe(error), permanent, jitter, later)
+        return StepFailed(self.id.node, self.id.number, self._told(describe(error)), permanent, jitter, later)
 
     def _bad_outcome(self, what: str) -> StepFailed:
-        return StepFailed(self.id.node, self.id.number, Error("BadOutcome", _clip(what)), permanent=True)
+        error = self._told(Error("BadOutcome", _clip(what)))
+        return StepFailed(self.id.node, self.id.number, error, permanent=True)
+
+    def _told(self, error: Error) -> Error:
+        return discreet(error, self.state, self.id.node, cipher=self.cipher)
 
     @property
     def _has_external_events(self) -> bool:

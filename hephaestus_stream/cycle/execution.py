@@ -28,6 +28,7 @@ from hephaestus_stream.core.state import State
 from hephaestus_stream.core.transition import label_text
 from hephaestus_stream.cycle.attempt import Attempt, AttemptId, context_of, describe
 from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.error_text import discreet
 from hephaestus_stream.cycle.failure_log import log_failures
 from hephaestus_stream.cycle.publisher import Publisher
 from hephaestus_stream.cycle.tables import Committed, Tables, timer
@@ -181,7 +182,8 @@ class Execution:
                     )
                     return Chosen(effect.node, label_text(definition.routes[effect.node, effect.event](context)))
                 except BaseException as error:  # noqa: BLE001 - the user's function may raise anything
-                    return ChoiceFailed(effect.node, describe(error))
+                    told = discreet(describe(error), state, effect.node, cipher=self.shard.cipher)
+                    return ChoiceFailed(effect.node, told)
         return None
 
     def carry_out(self, decided: Sequence[Decided]) -> None:

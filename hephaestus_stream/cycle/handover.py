@@ -9,6 +9,7 @@ import msgspec
 from hephaestus_stream.core.input import StepEmitted, StepFailed, StepSuspended
 from hephaestus_stream.core.state import NodeState, Reported, State
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd
+from hephaestus_stream.cycle.error_text import discreet
 from hephaestus_stream.cycle.results import RecordedResults
 from hephaestus_stream.encryption.envelope import Place
 from hephaestus_stream.encryption.run import input_place, metadata_place, result_place
@@ -40,7 +41,10 @@ def sealed_end(attempt: Attempt, end: AttemptEnd) -> AttemptEnd:
         case StepSuspended() if end.otherwise is not None:
             otherwise = _each(attempt, attempt.id.node, end.otherwise, attempt.cipher.seal)
             return msgspec.structs.replace(end, otherwise=otherwise)
-        case StepSuspended() | StepFailed():
+        case StepFailed():
+            error = discreet(end.error, attempt.state, attempt.id.node, cipher=attempt.cipher)
+            return msgspec.structs.replace(end, error=error)
+        case StepSuspended():
             return end
 
 

@@ -30,17 +30,21 @@ class Cipher:
     Args:
         provider: Gives the keys; without one nothing is sealed, and what is sealed cannot be opened.
         required: Whether senders of commands must encrypt.
+        seals_errors: Whether the texts of exceptions are sealed as well, which may quote payloads.
 
     Raises:
         SettingsError: The extra is not installed, or the provider has no current key.
         PayloadUnreadableError: The provider fails.
     """
 
-    def __init__(self, provider: KeyProvider | None = None, *, required: bool = False) -> None:
+    def __init__(
+        self, provider: KeyProvider | None = None, *, required: bool = False, seals_errors: bool = True
+    ) -> None:
         self._provider = provider
         self._keys: dict[str, _Key] = {}
         self._last: _Key | None = None if provider is None else self._first(provider)
         self.required: Final = required
+        self.seals_errors: Final = seals_errors and provider is not None
 
     @property
     def is_on(self) -> bool:

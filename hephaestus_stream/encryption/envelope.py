@@ -15,6 +15,7 @@ Purpose = Literal[
     "payload",  # of a resume command
     "result",  # of a node, or of an event that is kept for it
     "metadata",  # of a node's outcome
+    "error",  # of a node's attempt
 ]
 
 PREFIX: Final = b'{"$encrypted":'

@@ -30,3 +30,8 @@ def result_place(state: State, node: str) -> Place:
 def metadata_place(state: State, node: str) -> Place:
     """Of the metadata of a node's outcome."""
     return Place("metadata", state.workflow, state.key, state.run, node)
+
+
+def error_place(state: State, node: str) -> Place:
+    """Of the text of an exception in a node's attempt."""
+    return Place("error", state.workflow, state.key, state.run, node)

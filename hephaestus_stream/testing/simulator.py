@@ -66,7 +66,10 @@ class Simulator:
         self._clock = VirtualClock(now)
         self._stubs = Stubs()
         self._runner = SimulatedRunner(self._clock, self._stubs, patience=patience)
-        self._cipher = NO_KEYS if keys is None else Cipher(keys)
+        self._cipher = (
+            # A test that fails must show why.
+            NO_KEYS if keys is None else Cipher(keys, seals_errors=False)
+        )
         self._shard = SimulatedShard(self._clock, self._runner, fold=not commit_each_step, cipher=self._cipher)
         self._runs: dict[tuple[str, str], type[Workflow[Any]]] = {}
         # A test may call verbs side by side; a worker does one thing after the other.

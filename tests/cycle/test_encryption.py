@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel, Field
@@ -26,6 +26,7 @@ from hephaestus_stream import WaitForEvent as Await
 from hephaestus_stream.core.state import State
 from hephaestus_stream.encryption import NO_KEYS, Cipher
 from hephaestus_stream.encryption.command import sealed
+from hephaestus_stream.encryption.record import opened as opened_record
 from hephaestus_stream.encryption.run import result_place
 from hephaestus_stream.wire.command import Command, ResumeCommand, StartCommand, encode_command
 from hephaestus_stream.wire.output import Reply
@@ -146,7 +147,7 @@ def everything(partition: Partition) -> bytes:
 
 def completion(partition: Partition) -> dict[str, Any]:
     [value] = partition.published(TOPICS.completions)
-    return json.loads(value)
+    return cast("dict[str, Any]", json.loads(value))
 
 
 def opened(state: State, cipher: Cipher) -> dict[str, object]:
@@ -311,6 +312,74 @@ async def test_a_stored_result_of_another_instance_is_a_failed_attempt() -> None
     [failed] = [record for record in partition.history(one.id) if record.type == "step_failed"]
     assert (failed.node, failed.details["error"]) == ("read", "PayloadUnreadableError")
     assert "moved here from somewhere else" in str(failed.details["message"])
+
+
+class Careless(Step[Patient]):
+    """Says in its exception what it was given."""
+
+    never = Event(Letter)
+    retry = RetryPolicy(max_attempts=1)
+
+    async def execute(self, instance: Instance, config: None, context: Context[Patient]) -> Outcome:
+        if context.initial.age:
+            raise LookupError(f"no {context.initial.name}")
+        return self.never(cast("Letter", context.initial.name))
+
+
+class Mishap(Workflow[Patient], key="mishap"):
+    careless = Careless()
+    end = Done()
+    start = careless
+    transitions = (careless.never.to(end),)
+
+
+async def failed_run(cipher: Cipher, *, age: int) -> tuple[Partition, StartCommand]:
+    partition = Partition((Mishap,), cipher=cipher)
+    command = start_command(Mishap, "a", Patient(name=MARKER, age=age))
+    await partition.send(sealed(command, cipher))
+    return partition, command
+
+
+@pytest.mark.parametrize(("age", "kind"), [(1, "LookupError"), (0, "BadOutcome")])
+async def test_the_text_of_an_exception_is_sealed_in_the_history_and_told_nowhere_else(
+    age: int, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    partition, command = await failed_run(OLD, age=age)
+    assert MARKER.encode() not in everything(partition)
+    assert MARKER not in caplog.text
+    hidden = "its text is encrypted in the history; `hephaestus decrypt` shows it"
+    assert completion(partition)["error"] == {"type": kind, "message": hidden}
+    [failed] = [record for record in partition.history(command.id) if record.type == "step_failed"]
+    assert (failed.details["error"], failed.details["message"]) == (kind, hidden)
+    shown = opened_record(failed.model_dump(mode="json"), OLD)["details"]
+    assert isinstance(shown, dict)
+    assert MARKER in shown["message"]
+    assert ("Traceback" in shown["traceback"]) == (kind == "LookupError")
+
+
+async def test_the_text_of_an_exception_is_told_where_that_is_wanted(caplog: pytest.LogCaptureFixture) -> None:
+    partition, _ = await failed_run(Cipher(OLD_KEYS, seals_errors=False), age=1)
+    assert completion(partition)["error"] == {"type": "LookupError", "message": f"no {MARKER}"}
+    assert MARKER in caplog.text
+
+
+async def test_every_record_can_be_shown_plain() -> None:
+    partition = Partition(ALL, cipher=OLD)
+    first, second = start(), answer()
+    await partition.send(first, second)
+    commands = [json.loads(encode_command(command)) for command in (first, second)]
+    [ended] = [opened_record(json.loads(value), OLD) for value in partition.published(TOPICS.completions)]
+    told = [opened_record(json.loads(value), OLD) for value in partition.published(TOPICS.step_results)]
+    assert [opened_record(command, OLD) for command in commands] == [
+        {**commands[0], "input": {"name": MARKER, "age": 40}},
+        {**commands[1], "payload": {"text": f"thanks {MARKER}"}},
+    ]
+    assert ended["results"] == RESULTS
+    assert [(record["result"], record["metadata"]) for record in told] == [
+        (RESULTS["write"], {"to": MARKER}),
+        (RESULTS["answer"], {}),
+        (RESULTS["read"], {}),
+    ]
 
 
 async def test_what_a_model_says_against_an_encrypted_payload_quotes_nothing_of_it() -> None:

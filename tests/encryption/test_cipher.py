@@ -54,7 +54,12 @@ def test_what_is_sealed_for_one_place_opens_at_no_other(place: Place, other: Pla
 
 @pytest.mark.parametrize("field", Place._fields)
 def test_each_part_of_a_place_counts(field: str) -> None:
-    elsewhere = PLACE._replace(**{field: "metadata" if field == "purpose" else "another"})
+    elsewhere = Place(
+        *(
+            "metadata" if name == field == "purpose" else "x" if name == field else value
+            for name, value in zip(Place._fields, PLACE, strict=True)
+        )
+    )
     with pytest.raises(PayloadUnreadableError):
         cipher().open(cipher().seal(PAYLOAD, PLACE), elsewhere)
 

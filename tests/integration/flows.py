@@ -54,7 +54,7 @@ def folder() -> Path:
     return Path(os.environ[FOLDER])
 
 
-def note(what: str, context: Context[Trip]) -> None:
+def note(what: str, context: Context[object]) -> None:
     """One line for each execution; short appends of several processes do not mix."""
     with (folder() / "executed").open("a") as log:
         log.write(f"{what} {context.idempotency_key} {context.attempt} {os.getpid()}\n")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import BaseModel
 
-from hephaestus_stream import Context, Done, Event, Instance, Outcome, Step, WaitForEvent, Workflow
+from hephaestus_stream import Context, Done, Event, Instance, Outcome, RetryPolicy, Step, WaitForEvent, Workflow
 from tests.integration.flows import note
 
 MARKER = "marker-4711-of-nobody-else"
@@ -24,7 +25,11 @@ class Write(Step[Letter]):
 
     written = Event(Letter)
 
+    retry = RetryPolicy(initial_delay=timedelta(milliseconds=10), jitter=0)
+
     def execute(self, instance: Instance, config: None, context: Context[Letter]) -> Outcome:
+        if context.attempt == 1:
+            raise LookupError(f"what to do with {context.initial.text}?")
         note("written", context)
         before = [step.payload.text for step in context.steps.values() if isinstance(step.payload, Letter)]
         keys = [name for name in os.environ if name.startswith("HEPHAESTUS_ENCRYPTION")]
