@@ -15,11 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
+from types import MappingProxyType
 from typing import Annotated
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
@@ -29,7 +30,7 @@ from rich.table import Table
 
 from hephaestus_stream import Context, Done, Event, Instance, Outcome, Step, Workflow
 from hephaestus_stream.local_kafka import temporary_kafka
-from hephaestus_stream.wire.command import encode_command, new_id
+from hephaestus_stream.wire.command import Command, encode_command, new_id
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.request import start_command
 from hephaestus_stream.wire.topics import Topics
@@ -77,10 +78,24 @@ class Figures:
         return self.workflows / self.seconds
 
 
-class Load:
-    """Starts workflows and sees their completions, as any other program would: over the topics alone."""
+def three_steps(id: str) -> Command:  # noqa: A002 - the wire's own word
+    """The start of three no-op steps."""
+    return start_command(ThreeSteps, id, 1)
 
-    def __init__(self, connection: Connection, *, partitions: int) -> None:
+
+class Load:
+    """Starts workflows and sees their completions, as any other program would: over the topics alone.
+
+    Args:
+        connection: Where the worker works.
+        partitions: How many partitions the topics have.
+        command: The start of an id.
+    """
+
+    def __init__(
+        self, connection: Connection, *, partitions: int, command: Callable[[str], Command] = three_steps
+    ) -> None:
+        self._command = command
         self._topics = Topics(connection.namespace)
         self._producer = Producer(
             connection.librdkafka(partitioner="murmur2_random", enable_idempotence=True, linger_ms=1)
@@ -97,7 +112,7 @@ class Load:
     def start(self, ids: Sequence[str]) -> None:
         """Publishes start commands without waiting for anything."""
         for each in ids:
-            command = start_command(ThreeSteps, each, 1)
+            command = self._command(each)
             while True:
                 try:
                     self._producer.produce(self._topics.commands, encode_command(command), command.key)
@@ -146,7 +161,15 @@ class Load:
 
 
 @contextmanager
-def worker(bootstrap: str, namespace: str, data: Path, *, partitions: int) -> Generator[int]:
+def worker(
+    bootstrap: str,
+    namespace: str,
+    data: Path,
+    *,
+    partitions: int,
+    module: str = "benchmarks.three_steps",
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Generator[int]:
     """A worker process; yields its process id."""
     environment = {
         **os.environ,
@@ -154,8 +177,9 @@ def worker(bootstrap: str, namespace: str, data: Path, *, partitions: int) -> Ge
         "HEPHAESTUS_NAMESPACE": namespace,
         "HEPHAESTUS_DATA": str(data),
         "HEPHAESTUS_PARTITIONS": str(partitions),
+        **settings,
     }
-    command = [sys.executable, "-m", "hephaestus_stream.cli", "worker", "benchmarks.three_steps"]
+    command = [sys.executable, "-m", "hephaestus_stream.cli", "worker", module]
     log = data / "worker.log"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command
