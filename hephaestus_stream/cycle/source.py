@@ -26,7 +26,7 @@ class CommandRecord:
     @property
     def size(self) -> int:
         """Bytes of all that somebody wrote into it."""
-        headers = sum(len(name) + len(value or b"") for name, value in self.headers)
+        headers = sum(len(name.encode()) + len(value or b"") for name, value in self.headers)
         return len(self.key or b"") + len(self.value or b"") + headers
 
 

@@ -26,6 +26,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.errors import ShardClosedError
+from hephaestus_stream.runtime import fetched_records
 from hephaestus_stream.runtime.feed import Chunk
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ SIGNATURES: Sequence[tuple[Callable[..., object], str]] = [
     (AIOKafkaConsumer.commit, "(self, offsets=None)"),
     (Fetcher.fetched_records, "(self, partitions, timeout=0, max_records=None)"),
     (SubscriptionState.fetch_context, "(self)"),
+    *fetched_records.SIGNATURES,
 ]
 
 
