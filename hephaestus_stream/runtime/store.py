@@ -38,11 +38,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         changelog_offset: The last offset that is applied.
         as_of: A moment after which all records beyond that offset were appended.
         topic_id: The changelog topic's id; one that was deleted and made anew has another.
+        folder: The name of the folder it was written in, which is the partition's number.
     """
 
     changelog_offset: int
     as_of: datetime
     topic_id: str
+    folder: str
 
 
 def nothing_derived(_key: bytes, _value: bytes | None) -> Sequence[Change]:
@@ -129,7 +131,9 @@ class Store:
             _put(batch, key, value)
             for derived_key, derived_value in self._derive(key, value):
                 _put(batch, derived_key, derived_value)
-        standing = Standing(changelog_offset=changelog_offset, as_of=as_of, topic_id=self._topic_id)
+        standing = Standing(
+            changelog_offset=changelog_offset, as_of=as_of, topic_id=self._topic_id, folder=self.path.name
+        )
         batch.put(_STANDING_KEY, msgspec.json.encode(standing))
         try:
             self._database.write(batch)
@@ -186,12 +190,19 @@ class Store:
 
     def _read_standing(self, database: Rdict) -> Standing | None:
         encoded = cast(bytes | None, database.get(_STANDING_KEY))
+        if encoded is None:
+            return None
         try:
-            return None if encoded is None else msgspec.json.decode(encoded, type=Standing)
+            standing = msgspec.json.decode(encoded, type=Standing)
         except msgspec.DecodeError as error:
             # Another version's, or garbage: without it nothing here can be trusted, and the replay will say so.
             log.warning("%s: its standing cannot be read: %s", self.path, error)
             return None
+        if standing.folder != self.path.name:
+            # No offset would tell: the partitions of a topic have the same ones.
+            log.warning("%s: it was moved here, and is the database of the partition %s", self.path, standing.folder)
+            return None
+        return standing
 
     def _damaged(self, error: Exception) -> Exception:
         """The error to raise for one of RocksDB's, all of which have the type `Exception`."""
@@ -250,5 +261,6 @@ def _end_of(prefix: bytes) -> bytes | None:
 
 
 def _is_damage(error: Exception) -> bool:
-    # RocksDB's kinds of error reach Python as text only. A folder that another owner has locked is not damaged.
-    return "Corruption" in str(error)
+    # RocksDB's kinds of error reach Python as text only. A folder that another owner has locked is not damaged; one from
+    # which a file is missing is.
+    return any(words in str(error) for words in ("Corruption", "No such file or directory"))

@@ -1,7 +1,8 @@
+"""The switches that do not kill; `tests/reliability/test_fail_points.py` kills at each point."""
+
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Mapping
@@ -13,7 +14,6 @@ import pytest
 from hephaestus_stream.runtime.topics import create_topics
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.request import start_command
-from tests.chaos.failpoints import FailPoint
 from tests.integration.checker import Topics
 from tests.integration.flows import FOLDER, Journey, Trip
 from tests.integration.workers import Publisher
@@ -49,24 +49,6 @@ def start(connection: Connection, tmp_path: Path) -> Generator[Start]:
     for worker in started:
         worker.kill()
         worker.wait(ENDS_WITHIN_SECONDS)
-
-
-@pytest.mark.parametrize("point", FailPoint)
-def test_a_worker_kills_itself_at_a_fail_point(
-    connection: Connection, start: Start, tmp_path: Path, point: FailPoint
-) -> None:
-    create_topics(connection, partitions=1, replication_factor=1)
-    Publisher(connection).send([start_command(Journey, "1", Trip())])
-    # Only what an owner before it has left can be replayed.
-    before = [FailPoint.AFTER_BATCH] if point is FailPoint.IN_REPLAY else []
-    for each in [*before, point]:
-        worker = start({"CHAOS_FAIL_POINT": each})
-
-        code = worker.wait(ENDS_WITHIN_SECONDS)
-
-        told = (tmp_path / "log").read_text()
-        assert code == -signal.SIGKILL, told
-        assert told.endswith(f"killed {each}\n")
 
 
 def test_commits_that_must_be_aborted_are_repeated(

@@ -81,7 +81,7 @@ def stages(connection: Connection, tmp_path: Path) -> Generator[Sequence[Stage]]
 def test_a_worker_that_is_killed_at_any_point_loses_nothing_and_does_nothing_twice(stages: Sequence[Stage]) -> None:
     first = [stage.first_worker() for stage in stages]
     for stage, worker in zip(stages, first, strict=True):
-        stage.workers.until(lambda worker=worker: bool(worker.partitions) or not worker.is_running)
+        stage.workers.until(worker.has_settled)
         stage.load.send_wave(0, stage.publisher)
     for stage, worker in zip(stages, first, strict=True):
         stage.lose(worker)

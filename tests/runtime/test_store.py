@@ -91,7 +91,7 @@ def test_how_far_it_follows_its_changelog_survives_with_the_changes(open_store: 
     store.close()
     again = open_store(tmp_path)
     assert again.get(b"a") == b"1"
-    assert again.standing == Standing(changelog_offset=41, as_of=NOW, topic_id="first")
+    assert again.standing == Standing(changelog_offset=41, as_of=NOW, topic_id="first", folder=tmp_path.name)
 
 
 def test_a_copy_taken_without_closing_has_all_or_a_consistent_part(open_store: OpenStore, tmp_path: Path) -> None:
@@ -99,8 +99,8 @@ def test_a_copy_taken_without_closing_has_all_or_a_consistent_part(open_store: O
     store = open_store(tmp_path / "live")
     for number in range(200):
         write(store, (b"count", b"%d" % number), offset=number)
-    shutil.copytree(tmp_path / "live", tmp_path / "killed")
-    killed = open_store(tmp_path / "killed")
+    shutil.copytree(tmp_path / "live", tmp_path / "killed" / "live")
+    killed = open_store(tmp_path / "killed" / "live")
     assert killed.standing is not None
     assert killed.get(b"count") == b"%d" % killed.standing.changelog_offset
 
@@ -135,7 +135,12 @@ def lose_tables(path: Path) -> None:
         table.unlink()
 
 
-@pytest.mark.parametrize("damage", [damage_manifest, damage_current, lose_tables])
+def lose_manifest(path: Path) -> None:
+    for manifest in path.glob("MANIFEST*"):
+        manifest.unlink()
+
+
+@pytest.mark.parametrize("damage", [damage_manifest, damage_current, lose_tables, lose_manifest])
 def test_a_damaged_folder_is_wiped_with_a_warning(
     open_store: OpenStore, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
 ) -> None:
@@ -188,6 +193,17 @@ def test_damage_where_it_says_how_far_it_follows_is_wiped_at_once(open_store: Op
     assert (again.standing, again.get(b"k1000")) == (None, None)
 
 
+def test_a_database_that_was_moved_to_another_partition_is_not_trusted(
+    open_store: OpenStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_store(tmp_path / "3")
+    write(store, (b"a", b"1"), offset=41)
+    store.close()
+    (tmp_path / "3").rename(tmp_path / "5")
+    assert open_store(tmp_path / "5").standing is None
+    assert "the database of the partition 3" in caplog.text
+
+
 def test_a_folder_that_another_owner_has_open_is_not_wiped(open_store: OpenStore, tmp_path: Path) -> None:
     store = open_store(tmp_path)
     write(store, (b"a", b"1"))
@@ -226,7 +242,7 @@ def doubt(standing: Standing | None, *, log_start: int = 0) -> str | None:
 
 
 def follows(offset: int = 50, *, age: timedelta = timedelta(0), topic_id: str = "first") -> Standing:
-    return Standing(changelog_offset=offset, as_of=NOW - age, topic_id=topic_id)
+    return Standing(changelog_offset=offset, as_of=NOW - age, topic_id=topic_id, folder="3")
 
 
 def test_a_young_database_within_its_log_is_trusted() -> None:
