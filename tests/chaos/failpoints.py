@@ -77,13 +77,14 @@ class _Place(threading.local):
 _place: Final = _Place()
 
 
-def kill_at(point: FailPoint, *, passing: int, delay: timedelta) -> None:
-    """Lets the process kill itself when it passes a point for the n-th time, whichever partition that is about.
+def fail_at(point: FailPoint, *, passing: int, delay: timedelta, by: signal.Signals) -> None:
+    """Lets the process signal itself when it passes a point for the n-th time, whichever partition that is about.
 
     Args:
         point: Where.
         passing: The number of the passing, from 1 on.
         delay: How long after the commit was asked for, `in-commit` alone.
+        by: SIGKILL, or SIGSTOP for an owner that freezes.
     """
     passings = Passings((passing,))
 
@@ -91,11 +92,11 @@ def kill_at(point: FailPoint, *, passing: int, delay: timedelta) -> None:
         if not passings.is_wanted():
             return
         if point is FailPoint.IN_COMMIT:
-            threading.Timer(delay.total_seconds(), _kill, (point,)).start()
+            threading.Timer(delay.total_seconds(), _fail, (point, by)).start()
             return
         if point is FailPoint.BEFORE_COMMIT:
             cast(TransactionalProducer, subject)._producer.flush(_DELIVERED_WITHIN_SECONDS)
-        _kill(point)
+        _fail(point, by)
 
     _tell_places_apart()
     _act_at(point, pass_by)
@@ -153,11 +154,12 @@ def shift_clock(by: Path) -> None:
         _replace(module, "datetime", lambda _real: shifted)
 
 
-def _kill(point: FailPoint) -> None:
-    os.write(2, f"killed {point}\n".encode())
-    os.kill(os.getpid(), signal.SIGKILL)
-    # The signal may reach another thread first; this one goes no further.
-    threading.Event().wait()
+def _fail(point: FailPoint, by: signal.Signals) -> None:
+    os.write(2, f"{by.name} at {point}\n".encode())
+    os.kill(os.getpid(), by)
+    # The signal may reach another thread first; a thread that is to be killed goes no further.
+    if by == signal.SIGKILL:
+        threading.Event().wait()
 
 
 def _tell_places_apart() -> None:

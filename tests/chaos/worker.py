@@ -10,23 +10,25 @@ CHAOS_CLOCK_FILE=path            the shards' clock is off by the seconds that st
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
 from hephaestus_stream.cli.app import main
-from tests.chaos.failpoints import FailPoint, abort_commits, kill_at, shift_clock
+from tests.chaos.failpoints import FailPoint, abort_commits, fail_at, shift_clock
 
 
 def install(environment: Mapping[str, str]) -> None:
     """Puts all switches that an environment names around the product."""
     point, commits, clock = (environment.get(f"CHAOS_{name}") for name in ("FAIL_POINT", "ABORT_COMMITS", "CLOCK_FILE"))
     if point:
-        kill_at(
+        fail_at(
             FailPoint(point),
             passing=int(environment.get("CHAOS_FAIL_AFTER", "1")),
             delay=timedelta(seconds=float(environment.get("CHAOS_FAIL_DELAY", "0.002"))),
+            by=signal.Signals[f"SIG{environment.get('CHAOS_FAIL_SIGNAL', 'KILL')}"],
         )
     if commits:
         abort_commits({int(number) for number in commits.split(",")})
