@@ -77,14 +77,13 @@ class _Place(threading.local):
 _place: Final = _Place()
 
 
-def fail_at(point: FailPoint, *, passing: int, delay: timedelta, by: signal.Signals) -> None:
-    """Lets the process signal itself when it passes a point for the n-th time, whichever partition that is about.
+def kill_at(point: FailPoint, *, passing: int, delay: timedelta) -> None:
+    """Lets the process kill itself when it passes a point for the n-th time, whichever partition that is about.
 
     Args:
         point: Where.
         passing: The number of the passing, from 1 on.
         delay: How long after the commit was asked for, `in-commit` alone.
-        by: SIGKILL, or SIGSTOP for an owner that freezes.
     """
     passings = Passings((passing,))
 
@@ -92,14 +91,32 @@ def fail_at(point: FailPoint, *, passing: int, delay: timedelta, by: signal.Sign
         if not passings.is_wanted():
             return
         if point is FailPoint.IN_COMMIT:
-            threading.Timer(delay.total_seconds(), _fail, (point, by)).start()
+            threading.Timer(delay.total_seconds(), _kill, (point,)).start()
             return
-        if point is FailPoint.BEFORE_COMMIT:
-            cast(TransactionalProducer, subject)._producer.flush(_DELIVERED_WITHIN_SECONDS)
-        _fail(point, by)
+        _deliver_at(point, subject)
+        _kill(point)
 
     _tell_places_apart()
     _act_at(point, pass_by)
+
+
+def freeze_at(point: FailPoint, *, passing: int) -> None:
+    """Lets the process stop, as by SIGSTOP from outside, when it passes a point for the n-th time."""
+    passings = Passings((passing,))
+
+    def pass_by(subject: object) -> None:
+        if passings.is_wanted():
+            _deliver_at(point, subject)
+            os.write(2, f"frozen {point}\n".encode())
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    _tell_places_apart()
+    _act_at(point, pass_by)
+
+
+def _deliver_at(point: FailPoint, subject: object) -> None:
+    if point is FailPoint.BEFORE_COMMIT:
+        cast(TransactionalProducer, subject)._producer.flush(_DELIVERED_WITHIN_SECONDS)
 
 
 def _act_at(point: FailPoint, action: Action) -> None:
@@ -154,12 +171,11 @@ def shift_clock(by: Path) -> None:
         _replace(module, "datetime", lambda _real: shifted)
 
 
-def _fail(point: FailPoint, by: signal.Signals) -> None:
-    os.write(2, f"{by.name} at {point}\n".encode())
-    os.kill(os.getpid(), by)
-    # The signal may reach another thread first; a thread that is to be killed goes no further.
-    if by == signal.SIGKILL:
-        threading.Event().wait()
+def _kill(point: FailPoint) -> None:
+    os.write(2, f"killed {point}\n".encode())
+    os.kill(os.getpid(), signal.SIGKILL)
+    # The signal may reach another thread first; this one goes no further.
+    threading.Event().wait()
 
 
 def _tell_places_apart() -> None:

@@ -3,6 +3,7 @@
 CHAOS_FAIL_POINT=before-commit   kills the process where this point is passed; `failpoints.FailPoint` has the names
 CHAOS_FAIL_AFTER=7               at its seventh passing; the first unless it is set
 CHAOS_FAIL_DELAY=0.003           for `in-commit`: seconds from the asking to the kill, 0.002 unless it is set
+CHAOS_FREEZE_POINT=before-produce   stops the process there until it gets a SIGCONT; CHAOS_FAIL_AFTER counts for it, too
 CHAOS_ABORT_COMMITS=3,4,9        the third, fourth and ninth commit of the process must be aborted and repeated
 CHAOS_CLOCK_FILE=path            the shards' clock is off by the seconds that stand in this file, at any moment
 """
@@ -10,25 +11,26 @@ CHAOS_CLOCK_FILE=path            the shards' clock is off by the seconds that st
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
 from hephaestus_stream.cli.app import main
-from tests.chaos.failpoints import FailPoint, abort_commits, fail_at, shift_clock
+from tests.chaos.failpoints import FailPoint, abort_commits, freeze_at, kill_at, shift_clock
 
 
 def install(environment: Mapping[str, str]) -> None:
     """Puts all switches that an environment names around the product."""
     point, commits, clock = (environment.get(f"CHAOS_{name}") for name in ("FAIL_POINT", "ABORT_COMMITS", "CLOCK_FILE"))
+    freeze = environment.get("CHAOS_FREEZE_POINT")
+    if freeze:
+        freeze_at(FailPoint(freeze), passing=int(environment.get("CHAOS_FAIL_AFTER", "1")))
     if point:
-        fail_at(
+        kill_at(
             FailPoint(point),
             passing=int(environment.get("CHAOS_FAIL_AFTER", "1")),
             delay=timedelta(seconds=float(environment.get("CHAOS_FAIL_DELAY", "0.002"))),
-            by=signal.Signals[f"SIG{environment.get('CHAOS_FAIL_SIGNAL', 'KILL')}"],
         )
     if commits:
         abort_commits({int(number) for number in commits.split(",")})

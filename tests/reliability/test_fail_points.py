@@ -44,7 +44,7 @@ class Stage:
             assert first.stop() == 0
             lost = self.workers.start("second", CHAOS_FAIL_POINT=self.point, CHAOS_FAIL_AFTER="2")
         assert lost.ended() == -signal.SIGKILL, lost.told()
-        assert f"SIGKILL at {self.point}" in lost.told()
+        assert f"killed {self.point}" in lost.told()
 
     def judge(self, last: Worker) -> None:
         histories = check_load(self.load, self.topics, self.publisher, self.workers)

@@ -16,11 +16,7 @@ from tests.integration.checker import Topics
 from tests.integration.load import check_load, make_load
 from tests.integration.workers import PARTITIONS, Publisher, Workers
 
-FREEZES: Final = {
-    "CHAOS_FAIL_POINT": FailPoint.BEFORE_COMMIT,
-    "CHAOS_FAIL_AFTER": "6",
-    "CHAOS_FAIL_SIGNAL": "STOP",
-}
+FREEZES: Final = {"CHAOS_FREEZE_POINT": FailPoint.BEFORE_COMMIT, "CHAOS_FAIL_AFTER": "6"}
 ANSWERS_WITHIN_SECONDS: Final = 20.0
 
 
@@ -44,7 +40,7 @@ def test_an_owner_that_froze_within_a_transaction_holds_nobody_up_and_is_fenced_
     load = make_load(21, journeys=60, waves=2)
     frozen = workers.started("frozen", **FREEZES)
     load.send_wave(0, publisher)
-    workers.until(lambda: f"SIGSTOP at {FailPoint.BEFORE_COMMIT}" in frozen.told())
+    workers.until(lambda: f"frozen {FailPoint.BEFORE_COMMIT}" in frozen.told())
     assert undecided(connection)
 
     heir = workers.started("heir")
