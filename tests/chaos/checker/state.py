@@ -1,0 +1,205 @@
+"""The checks of the state: the changelog adds up to what the histories tell, and the databases to the changelog."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, cast
+
+from rocksdict import AccessType, Options, Rdict
+
+from tests.chaos.checker.commands import first_seen
+from tests.chaos.checker.documents import Event, Told
+from tests.chaos.checker.evidence import POSITION, Evidence, header, unpacked
+from tests.chaos.checker.findings import Findings
+from tests.chaos.checker.run_model import RunModel
+
+_NUL: Final = b"\0"
+_STANDING: Final = b"\0standing"
+_UNCOMPACTED_BYTES: Final = 60_000_000
+"""Below this the changelog's only segment is the active one, which is never compacted."""
+
+
+def check_state(evidence: Evidence, findings: Findings) -> None:
+    """The tables of all partitions are what the histories say."""
+    partitions = sorted(evidence.command_ends)
+    tables = {partition: evidence.tables(partition) for partition in partitions}
+    _check_runs(evidence, findings, tables)
+    _check_kept_histories(evidence, findings, tables)
+    _check_timers(evidence, findings, tables)
+    _check_kept_answers(evidence, findings, tables)
+    _check_keys(evidence, findings, tables)
+    derived = findings.check("the changelog has no entry of an index")
+    for partition in partitions:
+        indexed = [key for key in tables[partition] if key[:1] in {b"a", b"x", b"\0"}]
+        derived.judge(not indexed, f"partition {partition} has {indexed[:3]}")
+
+
+def check_positions(evidence: Evidence, findings: Findings) -> None:
+    """When all workers have stopped in order, every command is consumed, and every partition closed."""
+    consumed = findings.check("every partition is consumed to its end, and closed in order")
+    for partition, end in sorted(evidence.command_ends.items()):
+        encoded = evidence.tables(partition).get(POSITION)
+        position = {} if encoded is None else json.loads(encoded)
+        told = (position.get("commands_offset"), position.get("closed_cleanly"))
+        consumed.judge(told == (end, True), f"partition {partition} stands at {told}, its commands end at {end}")
+
+
+def check_databases(evidence: Evidence, findings: Findings) -> None:
+    """The last owner's database is the changelog; an older one is what the changelog was, and none is ahead of it."""
+    last = findings.check("the last owner's database is what the changelog adds up to")
+    older = findings.check("a former owner's database is what the changelog once added up to")
+    ahead = findings.check("no database is ahead of the changelog")
+    for partition, paths in sorted(evidence.databases.items()):
+        records = [record for record in evidence.changelog if record.partition == partition]
+        end = max((record.offset for record in records), default=-1)
+        whole = sum(len(record.value or b"") + len(record.key) for record in records) < _UNCOMPACTED_BYTES
+        newest = -1
+        for path in paths:
+            entries = _entries(path)
+            standing = json.loads(entries.pop(_STANDING, b'{"changelog_offset": -1}'))["changelog_offset"]
+            newest = max(newest, standing)
+            expected: dict[bytes, bytes | None] = {}
+            if whole or standing >= end:
+                expected = {record.key: record.value for record in records if record.offset <= standing}
+                found = {key: value for key, value in entries.items() if key[:1] not in {b"a", b"x"}}
+                kept = {key: value for key, value in expected.items() if value is not None}
+                differing = [key for key in found.keys() | kept.keys() if found.get(key) != kept.get(key)]
+                check = last if standing >= end else older
+                check.judge(
+                    not differing, f"{path} at {standing} of {end}: {len(differing)} differ, as {differing[:2]}"
+                )
+                _check_indexes(path, entries, findings)
+            log_end = evidence.changelog_ends[partition]
+            ahead.judge(standing < log_end, f"{path} stands at {standing}, the changelog ends at {log_end}")
+        last.judge(newest >= end, f"partition {partition}: no database is up to {end}, the newest to {newest}")
+
+
+def _check_indexes(path: Path, entries: dict[bytes, bytes], findings: Findings) -> None:
+    derived = findings.check("a database's indexes are what follows from its records")
+    active = {b"a" + key[1:] for key, value in entries.items() if key[:1] == b"i" and header(value)[0]}
+    expiring = {
+        b"x" + header(value)[1].to_bytes(8, "big") + key
+        for key, value in entries.items()
+        if key[:1] in {b"i", b"c"} and header(value)[1]
+    }
+    found = {key for key in entries if key[:1] in {b"a", b"x"}}
+    wrong = found ^ (active | expiring)
+    derived.judge(not wrong, f"{path}: {len(wrong)} differ, as {list(wrong)[:2]}")
+
+
+def _entries(path: Path) -> dict[bytes, bytes]:
+    database = Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only())
+    try:
+        return cast("dict[bytes, bytes]", dict(database.items()))
+    finally:
+        database.close()
+
+
+def _check_runs(evidence: Evidence, findings: Findings, tables: dict[int, dict[bytes, bytes]]) -> None:
+    same = findings.check("the state of a run is what its history says")
+    states = {
+        key.split(_NUL)[1].decode(): (partition, unpacked(value))
+        for partition, table in tables.items()
+        for key, value in table.items()
+        if key[:1] == b"i"
+    }
+    for run in states.keys() | evidence.histories.keys():
+        history = evidence.histories.get(run)
+        if not same.judge(run in states and history is not None, f"{run} is in one of state and history only"):
+            continue
+        partition, state = states[run]
+        problems = _differences(state, evidence.models[run], cast("list[Told]", history), partition)
+        same.judge(not problems, f"{run}: {'; '.join(problems)}")
+
+
+def _differences(state: dict[str, Any], model: RunModel, history: list[Told], partition: int) -> list[str]:
+    last = history[-1]
+    nodes = {name: (node["status"], node.get("attempt", 0)) for name, node in state.get("nodes", {}).items()}
+    expected = {
+        name: (node.status, 0 if node.status == "dead" or model.graph.nodes[name].ending else node.attempt)
+        for name, node in model.nodes.items()
+    }
+    kept = [(each["node"], each["reported"]["event"], each["command"]) for each in state.get("early", ())]
+    pairs = {
+        "partition": (partition, last.partition),
+        "key": (state["key"], last.event.key),
+        "sequence": (state["sequence"], last.event.sequence),
+        "status": (state["status"], model.derived_status),
+        "nodes": (nodes, expected),
+        "early events": (kept, [(each.node, each.event, each.command) for each in model.kept]),
+    }
+    return [f"{name}: state {one}, history {other}" for name, (one, other) in pairs.items() if one != other]
+
+
+def _check_kept_histories(evidence: Evidence, findings: Findings, tables: dict[int, dict[bytes, bytes]]) -> None:
+    same = findings.check("the history kept in the state is that of the topic")
+    found: dict[str, list[Event]] = defaultdict(list)
+    for table in tables.values():
+        for key in sorted(key for key in table if key[:1] == b"h"):
+            found[key.split(_NUL)[1].decode()] += [_event(each) for each in json.loads(table[key])]
+    for run in found.keys() | evidence.histories.keys():
+        told = [each.event for each in evidence.histories.get(run, [])]
+        same.judge(
+            found.get(run) == told, f"{run} has {len(told)} events in the topic, {len(found.get(run, []))} in the state"
+        )
+
+
+def _event(document: dict[str, Any]) -> Event:
+    fields = {name: document[name] for name in Event.__struct_fields__ if name in document}
+    return Event(**{**fields, "at": datetime.fromisoformat(document["at"])})
+
+
+def _check_timers(evidence: Evidence, findings: Findings, tables: dict[int, dict[bytes, bytes]]) -> None:
+    same = findings.check("the timers in the state are those that the histories wait for")
+    found = {
+        (each["run"], each["node"], each["attempt"], each["kind"], datetime.fromisoformat(str(each["due_at"])))
+        for table in tables.values()
+        for each in (unpacked(value) for key, value in table.items() if key[:1] == b"t")
+    }
+    expected = {
+        (run, timer.node, timer.attempt, timer.kind, timer.due_at)
+        for run, model in evidence.models.items()
+        for timer in model.pending_timers
+    }
+    for timer in found | expected:
+        where = "state" if timer in found else "histories"
+        same.judge(timer in found and timer in expected, f"{timer} is in the {where} only")
+
+
+def _check_kept_answers(evidence: Evidence, findings: Findings, tables: dict[int, dict[bytes, bytes]]) -> None:
+    same = findings.check("the answers kept in the state are those that were given")
+    kept = {
+        tuple(part.decode() for part in key[1:].split(_NUL)): unpacked(value)
+        for table in tables.values()
+        for key, value in table.items()
+        if key[:1] == b"c"
+    }
+    for key, command in first_seen(evidence):
+        answers = evidence.answers.get(command)
+        answer = kept.pop((key, command), None)
+        if not answers:
+            continue
+        given = answers[0]
+        told = None if answer is None else tuple(answer.get(name) for name in ("effect", "reason", "run", "position"))
+        expected = (given.effect, given.reason, given.run, given.position)
+        same.judge(told == expected, f"{command} for {key}: kept is {told}, given was {expected}")
+    for place in kept:
+        same.judge(False, f"{place} is kept and was never sent")
+
+
+def _check_keys(evidence: Evidence, findings: Findings, tables: dict[int, dict[bytes, bytes]]) -> None:
+    same = findings.check("a key knows its runs, and how they ended")
+    lives: dict[str, dict[str, str | None]] = defaultdict(dict)
+    for run, history in evidence.histories.items():
+        lives[history[0].event.key][run] = evidence.models[run].status
+    keys = {
+        key[1:].decode(): {each["run"]: each.get("ended") for each in unpacked(value).get("runs", ())}
+        for table in tables.values()
+        for key, value in table.items()
+        if key[:1] == b"k"
+    }
+    for key, runs in lives.items():
+        same.judge(keys.get(key) == runs, f"{key} knows {keys.get(key)}, its histories are of {runs}")
