@@ -70,7 +70,7 @@ async def freeze(scene: Scene, victim: Place) -> str:
     lost = victim.partitions
     others = [place for place in scene.fleet.alive if place is not victim]
     _signal(victim, signal.SIGSTOP)
-    await asyncio.sleep(scene.fleet.terms.session_seconds + scene.chance.uniform(1, 4))
+    await asyncio.sleep(scene.fleet.terms.session_seconds + scene.chance.uniform(3, 8))
     heirs = set[int]().union(*(place.partitions for place in others)) & lost
     _signal(victim, signal.SIGCONT)
     left = await until(lambda: not victim.is_running, within=_LEAVES_WITHIN)

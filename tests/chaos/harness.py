@@ -8,7 +8,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -36,8 +36,6 @@ from tests.chaos.settling import Settling
 MODULE: Final = "tests.chaos.flows"
 _READY_WITHIN: Final = 90.0
 _PERCENTILES: Final = {"p50": 0.5, "p99": 0.99, "longest": 1.0}
-_ANSWERED_WITHIN: Final = timedelta(seconds=90)
-_SETTLED_WITHIN: Final = timedelta(seconds=120)
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,7 @@ class Plan:
         faults: Their names; none for a calm run.
         rate: Stories that begin each second; one has about four commands.
         partitions: How many there are.
+        patience: How long to wait for answers after all faults, and then for the runs to come to rest.
         switches: Variables for the processes of workers, which take a protection away.
     """
 
@@ -60,7 +59,11 @@ class Plan:
     faults: tuple[str, ...] = ()
     rate: float = 10.0
     partitions: int = 4
+    patience: timedelta = timedelta(seconds=120)
     switches: dict[str, str] = field(default_factory=dict[str, str])
+
+
+Play = Callable[["Harness"], Awaitable[None]]
 
 
 class Harness:
@@ -100,13 +103,18 @@ class Harness:
         connection = self._connection
         return Topics(connection.bootstrap, connection.namespace, partitions=self.plan.partitions)
 
-    async def run(self) -> Report:
-        """All of it; when `stop` is set early, what was done until then is judged."""
+    async def run(self, play: Play | None = None) -> Report:
+        """All of it; when `stop` is set early, what was done until then is judged.
+
+        Args:
+            play: What happens meanwhile, in place of the schedule.
+        """
         async with self.running():
             began = time.monotonic()
             self.phase = "load and faults"
             timer = asyncio.get_running_loop().call_later(self.plan.seconds, self.stop.set)
-            await asyncio.gather(self.load.run(self.stop), self.schedule.run(self.stop))
+            faults = self.schedule.run(self.stop) if play is None else play(self)
+            await asyncio.gather(self.load.run(self.stop), faults)
             timer.cancel()
             lasted = time.monotonic() - began
             await self.calm()
@@ -128,18 +136,18 @@ class Harness:
 
     async def calm(self) -> None:
         """Ends all faults, waits until nothing is left to do, and stops the workers in order."""
-        self.phase = "healing"
+        self.phase, patience = "healing", self.plan.patience
         await heal(self.scene)
         self.fleet.want(self.plan.workers)
         await self.fleet.settled(within=_READY_WITHIN)
         self.phase = "asking again"
         try:
-            await self.load.ask_again(within=_ANSWERED_WITHIN)
+            await self.load.ask_again(within=patience)
         except TimeoutError:
-            self.problems.append(f"there are commands without an answer {_ANSWERED_WITHIN.seconds} s after all faults")
+            self.problems.append(f"there are commands without an answer {patience.seconds} s after all faults")
         self.phase = "settling"
-        if not await Settling(self.topics, self.graphs).settled(within=_SETTLED_WITHIN):
-            self.problems.append(f"there are runs with something to do {_SETTLED_WITHIN.seconds} s after all faults")
+        if not await Settling(self.topics, self.graphs).settled(within=patience):
+            self.problems.append(f"there are runs with something to do {patience.seconds} s after all faults")
         self.phase = "stopping workers"
         codes = await self.fleet.end()
         if any(codes):
@@ -181,7 +189,8 @@ class Harness:
         exits = Counter(code for place in self.fleet.places for code in place.exits)
         return {
             "seconds": round(lasted, 1),
-            "commands": f"{len(self.load.ledger):,}, {self.load.sent:,} with repetitions, {self.load.sent / lasted:.0f}/s",
+            "commands": f"{len(self.load.ledger):,}, {self.load.sent:,} with repetitions",
+            "commands/s": round(self.load.sent / lasted),
             "refused": ", ".join(f"{reason} {number}" for reason, number in refused.most_common()),
             "runs": f"{len(evidence.histories):,}, {len(evidence.completions):,} ended",
             "events": f"{events:,}, {events / lasted:.0f}/s",

@@ -134,7 +134,8 @@ class Graph:
         return next((node for node in common if common <= self._behind(node)), None)
 
     def _on_every_path(self, node: str) -> set[str]:
-        return set.intersection(*(set(path) for path in self._paths(node)))
+        first, *others = self._paths(node)
+        return set(first).intersection(*others)
 
     def _paths(self, node: str) -> list[tuple[str, ...]]:
         onward = {edge.target for edge in self._from[node] if edge.target not in self._exits}

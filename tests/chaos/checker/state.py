@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
+import msgspec
 from rocksdict import AccessType, Options, Rdict
 
 from tests.chaos.checker.commands import first_seen
@@ -20,6 +20,19 @@ _NUL: Final = b"\0"
 _STANDING: Final = b"\0standing"
 _UNCOMPACTED_BYTES: Final = 60_000_000
 """Below this the changelog's only segment is the active one, which is never compacted."""
+
+
+class Position(msgspec.Struct):
+    """What the last record of each commit says."""
+
+    commands_offset: int
+    closed_cleanly: bool
+
+
+class Standing(msgspec.Struct):
+    """How far a database says that it follows the changelog."""
+
+    changelog_offset: int
 
 
 def check_state(evidence: Evidence, findings: Findings) -> None:
@@ -42,8 +55,8 @@ def check_positions(evidence: Evidence, findings: Findings) -> None:
     consumed = findings.check("every partition is consumed to its end, and closed in order")
     for partition, end in sorted(evidence.command_ends.items()):
         encoded = evidence.tables(partition).get(POSITION)
-        position = {} if encoded is None else json.loads(encoded)
-        told = (position.get("commands_offset"), position.get("closed_cleanly"))
+        position = None if encoded is None else msgspec.json.decode(encoded, type=Position)
+        told = None if position is None else (position.commands_offset, position.closed_cleanly)
         consumed.judge(told == (end, True), f"partition {partition} stands at {told}, its commands end at {end}")
 
 
@@ -59,7 +72,8 @@ def check_databases(evidence: Evidence, findings: Findings) -> None:
         newest = -1
         for path in paths:
             entries = _entries(path)
-            standing = json.loads(entries.pop(_STANDING, b'{"changelog_offset": -1}'))["changelog_offset"]
+            told = entries.pop(_STANDING, None)
+            standing = -1 if told is None else msgspec.json.decode(told, type=Standing).changelog_offset
             newest = max(newest, standing)
             expected: dict[bytes, bytes | None] = {}
             if whole or standing >= end:
@@ -139,17 +153,12 @@ def _check_kept_histories(evidence: Evidence, findings: Findings, tables: dict[i
     found: dict[str, list[Event]] = defaultdict(list)
     for table in tables.values():
         for key in sorted(key for key in table if key[:1] == b"h"):
-            found[key.split(_NUL)[1].decode()] += [_event(each) for each in json.loads(table[key])]
+            found[key.split(_NUL)[1].decode()] += msgspec.json.decode(table[key], type=list[Event])
     for run in found.keys() | evidence.histories.keys():
         told = [each.event for each in evidence.histories.get(run, [])]
         same.judge(
             found.get(run) == told, f"{run} has {len(told)} events in the topic, {len(found.get(run, []))} in the state"
         )
-
-
-def _event(document: dict[str, Any]) -> Event:
-    fields = {name: document[name] for name in Event.__struct_fields__ if name in document}
-    return Event(**{**fields, "at": datetime.fromisoformat(document["at"])})
 
 
 def _check_timers(evidence: Evidence, findings: Findings, tables: dict[int, dict[bytes, bytes]]) -> None:

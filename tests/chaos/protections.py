@@ -1,0 +1,155 @@
+"""What keeps the promises, and can be taken away one at a time: a harness that cannot find damage proves nothing.
+
+The product has no such switches; they are put around its methods from outside, in the processes of tests alone.
+"""
+
+# pyright: reportPrivateUsage=false
+# A switch reaches into what it takes away.
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Container
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Final
+
+from hephaestus_stream.core import progress
+from hephaestus_stream.core.graph import Graph
+from hephaestus_stream.core.join import Verdict, is_taken, judge
+from hephaestus_stream.core.state import NodeState
+from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.intake import Intake
+from hephaestus_stream.cycle.record import TimerRecord
+from hephaestus_stream.cycle.tables import Tables
+from hephaestus_stream.errors import HephaestusError
+from hephaestus_stream.runtime.durable import DurableShard
+from hephaestus_stream.runtime.gate import TimerGate
+from hephaestus_stream.runtime.position import POSITION_KEY, Position, encode_position
+from hephaestus_stream.wire.command import Command
+from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.record import OutputRecord
+
+_EARLY: Final = timedelta(seconds=1)
+
+
+def without_fencing() -> None:
+    """Each process has transactional ids of its own: a former owner is not fenced."""
+    librdkafka = Connection.librdkafka
+
+    def unfenced(self: Connection, **options: str | float | bool) -> dict[str, str | int | float | bool]:
+        if "transactional_id" in options:
+            options["transactional_id"] = f"{options['transactional_id']}-{os.getpid()}"
+        return librdkafka(self, **options)
+
+    _replace(Connection, "librdkafka", unfenced)
+
+
+def without_one_position() -> None:
+    """The position is committed before the state that it leads to, in a transaction of its own."""
+
+    def write(self: DurableShard, batch: Batch, *, position: int, closed_cleanly: bool) -> None:
+        topic = self._origin.changelog.name
+        place = OutputRecord(topic, POSITION_KEY, _position(self, position, closed_cleanly=closed_cleanly))
+        records = [*batch.outputs, *(OutputRecord(topic, key, value) for key, value in batch.changelog())]
+        first = _offset(self._producer.commit([place]))
+        # Always two, so that every second commit of a cycle is the one of its state.
+        offset = self._producer.commit(records or [place]) or first
+        changes = [*batch.changes.items(), (POSITION_KEY, place.value)]
+        self.store.write(changes, changelog_offset=offset, as_of=datetime.now(UTC))
+
+    _replace(DurableShard, "_write", write)
+
+
+def without_database_last() -> None:
+    """The database is written before the transaction is committed."""
+    original = DurableShard._write
+
+    def write(self: DurableShard, batch: Batch, *, position: int, closed_cleanly: bool) -> None:
+        standing = self.store.standing
+        if standing is not None:
+            record = _position(self, position, closed_cleanly=closed_cleanly)
+            changes = [*batch.changes.items(), (POSITION_KEY, record)]
+            self.store.write(changes, changelog_offset=standing.changelog_offset, as_of=standing.as_of)
+        original(self, batch, position=position, closed_cleanly=closed_cleanly)
+
+    _replace(DurableShard, "_write", write)
+
+
+def without_committed_replay() -> None:
+    """A database takes in what was sent in transactions that were broken off."""
+    librdkafka = Connection.librdkafka
+
+    def uncommitted(self: Connection, **options: str | float | bool) -> dict[str, str | int | float | bool]:
+        if options.get("group_id") == f"{self.namespace}.replay":
+            options["isolation_level"] = "read_uncommitted"
+        return librdkafka(self, **options)
+
+    _replace(Connection, "librdkafka", uncommitted)
+
+
+def without_join() -> None:
+    """A node starts at the first arrow into it that is taken."""
+
+    def judge_at_once(graph: Graph, nodes: dict[str, NodeState], target: str) -> Verdict:
+        if any(is_taken(edge, nodes) for edge in graph.incoming[target]):
+            return Verdict.START
+        return judge(graph, nodes, target)
+
+    _replace(progress, "judge", judge_at_once)
+
+
+def without_command_ids() -> None:
+    """A command that comes again is applied again."""
+
+    def nothing(_self: Intake, _command: Command) -> None:
+        """Nobody was told anything before."""
+
+    _replace(Intake, "_former_answer", nothing)
+
+
+def without_patience() -> None:
+    """Timers fire a second early."""
+    original = Tables.due_timers
+
+    def due_timers(self: Tables, now: datetime, *, limit: int, held: Container[TimerRecord] = ()) -> list[TimerRecord]:
+        return original(self, now + _EARLY, limit=limit, held=held)
+
+    def always(_self: TimerGate, _due_at: datetime, **_options: object) -> bool:
+        return True
+
+    _replace(Tables, "due_timers", due_timers)
+    _replace(TimerGate, "allows", always)
+
+
+PROTECTIONS: Final[dict[str, Callable[[], None]]] = {
+    "fencing": without_fencing,
+    "one-position": without_one_position,
+    "database-last": without_database_last,
+    "committed-replay": without_committed_replay,
+    "join": without_join,
+    "command-ids": without_command_ids,
+    "patience": without_patience,
+}
+
+
+def take_away(name: str) -> None:
+    """Takes one protection away from this process."""
+    PROTECTIONS[name]()
+
+
+def _replace(owner: type | ModuleType, name: str, by: Callable[..., object]) -> None:
+    """Puts a function in the place of one that must be there."""
+    getattr(owner, name)
+    setattr(owner, name, by)
+
+
+def _position(shard: DurableShard, offset: int, *, closed_cleanly: bool) -> bytes:
+    topic_id = shard._origin.commands.topic_id
+    return encode_position(Position(commands_offset=offset, commands_topic_id=topic_id, closed_cleanly=closed_cleanly))
+
+
+def _offset(offset: int | None) -> int:
+    if offset is None:
+        raise HephaestusError("the commit did not tell the offset of the position")
+    return offset

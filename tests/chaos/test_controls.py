@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.cluster import Cluster
+from tests.chaos.controls import CONTROLS, run_control
+from tests.chaos.protections import PROTECTIONS
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+async def test_without_a_protection_the_checker_finds_the_damage(name: str, cluster: Cluster, tmp_path: Path) -> None:
+    report = await run_control(name, cluster, tmp_path, without=True)
+
+    found = {check.name for check in report.checks if check.broken}
+    assert found & set(CONTROLS[name].finds), f"found only {found}"
+
+
+def test_each_protection_has_its_control() -> None:
+    assert CONTROLS.keys() == PROTECTIONS.keys()
