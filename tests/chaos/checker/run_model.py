@@ -241,7 +241,8 @@ class RunModel:
         for timer in found:
             timer.fired_at.append(event.at)
         status = "waiting" if kind == "wait" else "retrying"
-        self._require(node.status == status and node.went_on is None, event, f"but the node is {node.status}")
+        awaited = node.status == status and node.due_at is not None
+        self._require(awaited, event, f"but the node is {node.status} and due at {node.due_at}")
         node.due_at, node.fired = None, True
 
     def _step_completed(self, event: Event) -> None:
