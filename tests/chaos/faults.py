@@ -146,7 +146,7 @@ async def damage_disk(scene: Scene, victim: Place) -> str:
 
 async def kill_broker(scene: Scene) -> str:
     """A broker dies, and is started again some seconds later; of several, the others elect new leaders."""
-    number, seconds = scene.chance.randrange(scene.cluster.size), scene.chance.uniform(1, 8)
+    number, seconds = scene.chance.choice(scene.cluster.brokers), scene.chance.uniform(1, 8)
     await asyncio.to_thread(scene.cluster.kill, number)
     await asyncio.sleep(seconds)
     await asyncio.to_thread(scene.cluster.heal)
@@ -155,7 +155,7 @@ async def kill_broker(scene: Scene) -> str:
 
 async def freeze_broker(scene: Scene) -> str:
     """A broker stands still for some seconds."""
-    number, seconds = scene.chance.randrange(scene.cluster.size), scene.chance.uniform(2, 12)
+    number, seconds = scene.chance.choice(scene.cluster.brokers), scene.chance.uniform(2, 12)
     await asyncio.to_thread(scene.cluster.freeze, number)
     await asyncio.sleep(seconds)
     await asyncio.to_thread(scene.cluster.heal)
@@ -164,8 +164,7 @@ async def freeze_broker(scene: Scene) -> str:
 
 async def lose_brokers(scene: Scene) -> str:
     """All brokers are away for half a minute."""
-    for number in range(scene.cluster.size):
-        await asyncio.to_thread(scene.cluster.kill, number)
+    await asyncio.to_thread(scene.cluster.kill, *scene.cluster.brokers)
     await asyncio.sleep(_AWAY_SECONDS)
     await asyncio.to_thread(scene.cluster.heal)
     return f"all brokers were away for {_AWAY_SECONDS:.0f} s"

@@ -86,7 +86,7 @@ class Harness:
         terms = Terms(
             self._connection,
             partitions=plan.partitions,
-            replication=max(1, cluster.size),
+            replication=max(1, len(cluster.brokers)),
             environment={FOLDER: str(self._steps), **plan.switches},
         )
         self.fleet = Fleet(terms, folder, module=MODULE)
@@ -173,7 +173,7 @@ class Harness:
         return {
             "seed": plan.seed,
             "workers": plan.workers,
-            "brokers": self._cluster.size or "a foreign cluster",
+            "brokers": len(self._cluster.brokers) or "a foreign cluster",
             "partitions": plan.partitions,
             "faults": ", ".join(plan.faults) or "none",
             "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),

@@ -50,7 +50,7 @@ FAN_IN: Sequence[Line] = (
 def played(lines: Sequence[Line]) -> RunModel:
     model = RunModel(GRAPHS["Relay", 1])
     for number, line in enumerate(lines, start=1):
-        kind, node, event, attempt, details = (*line, *(None,) * (5 - len(line)))
+        kind, node, event, attempt, details = [*line, None, None, None, None][:5]
         at = BEGAN + timedelta(seconds=number)
         model.take(Event("Relay", 1, "relay::1", "r-1", number, at, kind, node, event, attempt, details or {}))
     model.finish()

@@ -3,91 +3,24 @@
 from __future__ import annotations
 
 import json
-import struct
-import time
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Final
 
-import msgspec
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from tests.chaos.checker.evidence import unpacked
+from tests.chaos.checker.topics import Document, Topics
 
-Document = dict[str, Any]
+__all__ = [
+    "Document",
+    "Topics",
+    "check_answers",
+    "check_endings",
+    "check_everything",
+    "check_histories",
+    "check_results",
+]
 
-_HEADER: Final = struct.Struct(">BBqq")
-_SECONDS: Final = 20
-# A batch is waited for until it is full, so this is what each reading takes at least.
-_SLICE_SECONDS: Final = 0.05
 _NUL: Final = b"\0"
-
-
-@dataclass(frozen=True)
-class Found:
-    """One record, as any consumer sees it."""
-
-    partition: int
-    offset: int
-    key: bytes
-    value: bytes | None
-    headers: dict[str, bytes]
-
-    @property
-    def document(self) -> Document:
-        document: Document = json.loads(self.value or b"null")
-        return document
-
-
-class Topics:
-    """The committed records of a namespace, read anew with every call."""
-
-    def __init__(self, bootstrap: str, namespace: str, *, partitions: int) -> None:
-        self._settings: dict[str, str | int | float | bool] = {
-            "bootstrap.servers": bootstrap,
-            "group.id": f"{namespace}.checker",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 10,
-            "auto.offset.reset": "earliest",
-        }
-        self._namespace = namespace
-        self._partitions = partitions
-
-    def records(self, name: str) -> list[Found]:
-        """All committed records of a topic, in the order of their partitions."""
-        consumer = Consumer(self._settings)
-        topic = f"{self._namespace}.{name}"
-        found: list[Found] = []
-        ended: set[int | None] = set()
-        deadline = time.monotonic() + _SECONDS
-        try:
-            consumer.assign([TopicPartition(topic, partition, 0) for partition in range(self._partitions)])
-            while len(ended) < self._partitions:
-                assert time.monotonic() < deadline, f"{topic} does not end"
-                messages = consumer.consume(10_000, _SLICE_SECONDS)
-                for message in messages:
-                    error = message.error()
-                    if error is None:
-                        found.append(_found(message))
-                    elif error.code() == KafkaError._PARTITION_EOF:
-                        ended.add(message.partition())
-                    else:
-                        raise AssertionError(f"{topic}: {error}")
-        finally:
-            consumer.close()
-        return sorted(found, key=lambda record: (record.partition, record.offset))
-
-    def documents(self, name: str) -> list[Document]:
-        """The records of a topic as JSON."""
-        return [record.document for record in self.records(name)]
-
-
-def _found(message: Message) -> Found:
-    # The stubs leave open what a record without an error always has.
-    headers = dict(cast("list[tuple[str, bytes]]", message.headers() or []))
-    key, value = message.key(), message.value()
-    return Found(message.partition() or 0, message.offset() or 0, key or b"", value, headers)
 
 
 def check_histories(topics: Topics) -> dict[str, list[Document]]:
@@ -151,7 +84,7 @@ def check_state(topics: Topics, histories: dict[str, list[Document]], answers: d
     assert not tables[b"t"], "timers are left behind"
     assert not tables[b"a"], "an index is in the changelog"
     assert not tables[b"x"], "an index is in the changelog"
-    kept = {place.split(_NUL)[1].decode(): _unpacked(value) for place, value in tables[b"c"].items()}
+    kept = {place.split(_NUL)[1].decode(): unpacked(value) for place, value in tables[b"c"].items()}
     # What could not be read, or came to a wrong partition, is answered and not kept.
     assert {command for command, answer in answers.items() if answer["accepted"]} <= set(kept)
     for command in set(kept) & set(answers):
@@ -160,7 +93,7 @@ def check_state(topics: Topics, histories: dict[str, list[Document]], answers: d
 
 
 def _check_instances(instances: dict[bytes, bytes], histories: dict[str, list[Document]]) -> None:
-    states = {place.split(_NUL)[1].decode(): _unpacked(value) for place, value in instances.items()}
+    states = {place.split(_NUL)[1].decode(): unpacked(value) for place, value in instances.items()}
     assert set(states) == set(histories)
     for run, state in states.items():
         last = histories[run][-1]
@@ -172,11 +105,6 @@ def _check_kept_histories(kept: dict[bytes, bytes], histories: dict[str, list[Do
     for place in sorted(kept):
         found[place.split(_NUL)[1].decode()] += json.loads(kept[place])
     assert found == histories
-
-
-def _unpacked(value: bytes) -> Document:
-    document: Document = msgspec.msgpack.decode(value[_HEADER.size :])
-    return document
 
 
 def check_everything(topics: Topics, *, runs: set[str]) -> dict[str, list[Document]]:
