@@ -21,6 +21,7 @@ _HAPPENS_WITHIN: Final = 30.0
 _SECONDS: Final = 5.0
 # Long enough for stories of some seconds; without a protection some runs never come to rest.
 _PATIENCE: Final = timedelta(seconds=10)
+_AFTER_SOME: Final = {"CHAOS_FAIL_AFTER": "5"}
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,23 @@ async def nothing(_harness: Harness) -> None:
     """The load alone does it."""
 
 
+async def die_between(harness: Harness) -> None:
+    """The worker dies between the transaction of a position and that of the state, where there are two."""
+    await _start_anew(harness, {"CHAOS_DIE_BETWEEN": "3"})
+    await until(lambda: not harness.fleet.places[0].is_running, within=_PATIENCE.total_seconds())
+    harness.fleet.places[0].is_held = False
+
+
 async def kill_before_produce(harness: Harness) -> None:
-    """The worker dies after a cycle's decisions, and before its last transaction."""
-    await _die_at(harness.fleet.places[0], harness, FailPoint.BEFORE_PRODUCE)
+    """The worker dies after a cycle's decisions, and before its transaction."""
+    await _die_at(harness, FailPoint.BEFORE_PRODUCE)
+    harness.fleet.places[0].is_held = False
 
 
 async def lose_all_before_commit(harness: Harness) -> None:
     """The worker dies with a transaction open, and its disk is lost with it."""
     place = harness.fleet.places[0]
-    await _die_at(place, harness, FailPoint.BEFORE_COMMIT, release=False)
+    await _die_at(harness, FailPoint.BEFORE_COMMIT)
     shutil.rmtree(place.data / harness.fleet.terms.connection.namespace, ignore_errors=True)
     place.is_held = False
 
@@ -56,9 +65,7 @@ async def lose_all_before_commit(harness: Harness) -> None:
 async def freeze_before_produce(harness: Harness) -> None:
     """The owner stops before a transaction, another takes over and works, then the former one goes on."""
     fleet, owner = harness.fleet, harness.fleet.places[0]
-    owner.is_held = True
-    await fleet.stop([owner])
-    fleet.start(owner, switches=_switches("FREEZE_POINT", FailPoint.BEFORE_PRODUCE))
+    await _start_anew(harness, {"CHAOS_FREEZE_POINT": FailPoint.BEFORE_PRODUCE, **_AFTER_SOME})
     await _must(lambda: _is_stopped(owner), "the owner did not freeze")
     fleet.want(2)
     heir = fleet.places[1]
@@ -76,7 +83,7 @@ async def freeze_before_produce(harness: Harness) -> None:
 
 CONTROLS: Final[dict[str, Control]] = {
     "fencing": Control(freeze_before_produce, ("a history is numbered from 1 without gap or repetition",)),
-    "one-position": Control(kill_before_produce, ("an answer names the place where its command stands first",)),
+    "one-position": Control(die_between, ("an answer names the place where its command stands first",)),
     "database-last": Control(kill_before_produce, ("an accepted command has one effect, a refused one none",)),
     "committed-replay": Control(lose_all_before_commit, ("an accepted command has one effect, a refused one none",)),
     "join": Control(nothing, ("a history is legal against the graph",)),
@@ -107,17 +114,16 @@ async def run_control(name: str, cluster: Cluster, folder: Path, *, without: boo
     return await Harness(plan, cluster, folder).run(CONTROLS[name].play)
 
 
-async def _die_at(place: Place, harness: Harness, point: FailPoint, *, release: bool = True) -> None:
-    place.is_held = True
+async def _start_anew(harness: Harness, switches: Mapping[str, str]) -> None:
+    """Stops the first worker, and starts it with further switches; the supervisor does not look at it meanwhile."""
+    place = harness.fleet.places[0]
     await harness.fleet.stop([place])
-    harness.fleet.start(place, switches=_switches("FAIL_POINT", point))
-    await _must(lambda: not place.is_running, f"the worker did not die {point}")
-    place.is_held = not release
+    harness.fleet.start(place, switches=switches)
 
 
-def _switches(kind: str, point: FailPoint) -> Mapping[str, str]:
-    # An even number, after some commits that went well.
-    return {f"CHAOS_{kind}": point, "CHAOS_FAIL_AFTER": "6"}
+async def _die_at(harness: Harness, point: FailPoint) -> None:
+    await _start_anew(harness, {"CHAOS_FAIL_POINT": point, **_AFTER_SOME})
+    await _must(lambda: not harness.fleet.places[0].is_running, f"the worker did not die {point}")
 
 
 async def _must(condition: Callable[[], bool], otherwise: str) -> None:

@@ -7,7 +7,7 @@ import random
 import shutil
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,8 @@ from tests.chaos.failpoints import FailPoint
 from tests.chaos.fleet import Fleet, Place, until
 
 _LEAVES_WITHIN: Final = 30.0
+_DIES_WITHIN: Final = 15.0
+_OF_OPENINGS: Final = (FailPoint.AFTER_INIT_TRANSACTIONS, FailPoint.IN_REPLAY, FailPoint.BEFORE_FIRST_POSITION)
 _AWAY_SECONDS: Final = 30.0
 _DAMAGE_BYTES: Final = 64
 
@@ -29,12 +31,14 @@ class Scene:
         cluster: The brokers.
         chance: Chooses whom it hits, and when.
         problems: What workers did that they must not, besides what the topics tell.
+        damaged: Databases that a fault has damaged: until their owner reads the spot, nobody can know.
     """
 
     fleet: Fleet
     cluster: Cluster
     chance: random.Random
     problems: list[str]
+    damaged: set[Path] = field(default_factory=set[Path])
 
     def victim(self) -> Place | None:
         """A worker that runs, rather one that owns something."""
@@ -97,11 +101,11 @@ async def scale(scene: Scene, _victim: Place) -> str:
 async def fail_point(scene: Scene, victim: Place) -> str:
     """The worker is started again as one that kills itself at a point of a commit or an opening."""
     point = scene.chance.choice(list(FailPoint))
-    passing = scene.chance.choice((1, 2, 5, 20))
+    passing = scene.chance.choice((1, 2) if point in _OF_OPENINGS else (1, 2, 5, 20))
     victim.is_held = True
     _kill(victim)
     scene.fleet.start(victim, switches={"CHAOS_FAIL_POINT": point, "CHAOS_FAIL_AFTER": str(passing)})
-    died = await until(lambda: not victim.is_running, within=_LEAVES_WITHIN)
+    died = await until(lambda: not victim.is_running, within=_DIES_WITHIN)
     victim.is_held = False
     return f"{victim.data.name} {'died' if died else 'did not come to die'} at {point} #{passing}"
 
@@ -137,9 +141,12 @@ async def damage_disk(scene: Scene, victim: Place) -> str:
     victim.is_held = True
     _kill(victim)
     files = [path for path in _databases(scene, victim).glob("*/*") if path.is_file() and path.stat().st_size]
-    hit = scene.chance.sample(files, min(3, len(files)))
+    # Tables and logs, and any file at all.
+    records = [path for path in files if path.suffix in {".sst", ".log"}]
+    hit = [*scene.chance.sample(records, min(3, len(records))), *scene.chance.sample(files, min(1, len(files)))]
     for path in hit:
         _damage(path, scene.chance)
+        scene.damaged.add(path.parent)
     victim.is_held = False
     return f"damaged {', '.join(f'{path.parent.name}/{path.name}' for path in hit)} of {victim.data.name}"
 

@@ -158,6 +158,7 @@ class Harness:
         self.phase = "judging"
         data = tuple(place.data for place in self.fleet.places)
         evidence = read_evidence(self.topics, self.graphs, steps=self._steps, data=data)
+        evidence.damaged = self.scene.damaged
         findings = Findings()
         judge(evidence, list(self.load.ledger.values()), findings)
         return Report(

@@ -9,6 +9,7 @@ The product has no such switches; they are put around its methods from outside, 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Container
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
@@ -22,13 +23,13 @@ from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.intake import Intake
 from hephaestus_stream.cycle.record import TimerRecord
 from hephaestus_stream.cycle.tables import Tables
-from hephaestus_stream.errors import HephaestusError
 from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.gate import TimerGate
 from hephaestus_stream.runtime.position import POSITION_KEY, Position, encode_position
 from hephaestus_stream.wire.command import Command
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.record import OutputRecord
+from tests.chaos.failpoints import Passings
 
 _EARLY: Final = timedelta(seconds=1)
 
@@ -46,17 +47,24 @@ def without_fencing() -> None:
 
 
 def without_one_position() -> None:
-    """The position is committed before the state that it leads to, in a transaction of its own."""
+    """The position is committed before the state that it leads to, in a transaction of its own.
+
+    With CHAOS_DIE_BETWEEN=3 the process dies between the two, in its third cycle that takes commands.
+    """
+    advances = Passings({int(os.environ.get("CHAOS_DIE_BETWEEN", "0"))})
+    reached: dict[DurableShard, int] = {}
 
     def write(self: DurableShard, batch: Batch, *, position: int, closed_cleanly: bool) -> None:
         topic = self._origin.changelog.name
         place = OutputRecord(topic, POSITION_KEY, _position(self, position, closed_cleanly=closed_cleanly))
         records = [*batch.outputs, *(OutputRecord(topic, key, value) for key, value in batch.changelog())]
-        first = _offset(self._producer.commit([place]))
-        # Always two, so that every second commit of a cycle is the one of its state.
+        first = self._producer.commit([place])
+        if position > reached.setdefault(self, position) and advances.is_wanted():
+            os.kill(os.getpid(), signal.SIGKILL)
+        reached[self] = position
         offset = self._producer.commit(records or [place]) or first
         changes = [*batch.changes.items(), (POSITION_KEY, place.value)]
-        self.store.write(changes, changelog_offset=offset, as_of=datetime.now(UTC))
+        self.store.write(changes, changelog_offset=offset or 0, as_of=datetime.now(UTC))
 
     _replace(DurableShard, "_write", write)
 
@@ -147,9 +155,3 @@ def _replace(owner: type | ModuleType, name: str, by: Callable[..., object]) -> 
 def _position(shard: DurableShard, offset: int, *, closed_cleanly: bool) -> bytes:
     topic_id = shard._origin.commands.topic_id
     return encode_position(Position(commands_offset=offset, commands_topic_id=topic_id, closed_cleanly=closed_cleanly))
-
-
-def _offset(offset: int | None) -> int:
-    if offset is None:
-        raise HephaestusError("the commit did not tell the offset of the position")
-    return offset

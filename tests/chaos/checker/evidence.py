@@ -41,6 +41,7 @@ class Evidence:
         changelog_ends: The same of `state`.
         executions: What the steps wrote.
         databases: Folders of databases, by partition.
+        damaged: Those of them that were damaged on purpose.
     """
 
     read_at: datetime
@@ -57,6 +58,7 @@ class Evidence:
     changelog_ends: dict[int, int]
     executions: list[Execution] = field(default_factory=list[Execution])
     databases: dict[int, list[Path]] = field(default_factory=dict[int, list[Path]])
+    damaged: set[Path] = field(default_factory=set[Path])
     models: dict[str, RunModel] = field(init=False)
 
     def __post_init__(self) -> None:
