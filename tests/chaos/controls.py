@@ -18,9 +18,9 @@ from tests.chaos.harness import Harness, Plan, Play
 from tests.chaos.report import Report
 
 _HAPPENS_WITHIN: Final = 30.0
-_SECONDS: Final = 5.0
+_SECONDS: Final = 4.0
 # Long enough for stories of some seconds; without a protection some runs never come to rest.
-_PATIENCE: Final = timedelta(seconds=10)
+_PATIENCE: Final = timedelta(seconds=6)
 _AFTER_SOME: Final = {"CHAOS_FAIL_AFTER": "5"}
 
 

@@ -99,6 +99,10 @@ class WorkerProcess:
     def is_running(self) -> bool:
         return self.process.poll() is None
 
+    def has_settled(self) -> bool:
+        """Whether it owns partitions, or has ended."""
+        return bool(self.partitions) or not self.is_running
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 

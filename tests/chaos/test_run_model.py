@@ -50,9 +50,9 @@ FAN_IN: Sequence[Line] = (
 def played(lines: Sequence[Line]) -> RunModel:
     model = RunModel(GRAPHS["Relay", 1])
     for number, line in enumerate(lines, start=1):
-        kind, node, event, attempt, details = [*line, None, None, None, None][:5]
+        node, event, attempt, details = [*line[1:], None, None, None, None][:4]
         at = BEGAN + timedelta(seconds=number)
-        model.take(Event("Relay", 1, "relay::1", "r-1", number, at, kind, node, event, attempt, details or {}))
+        model.take(Event("Relay", 1, "relay::1", "r-1", number, at, line[0], node, event, attempt, details or {}))
     model.finish()
     return model
 

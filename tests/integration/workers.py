@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from confluent_kafka import Producer
@@ -17,84 +11,34 @@ from confluent_kafka import Producer
 from hephaestus_stream.wire.command import Command, encode_command
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
+from tests.chaos.process import Terms, WorkerProcess
 from tests.integration.flows import FOLDER
 
 PARTITIONS = 4
 SESSION_SECONDS = 6
-_ROOT = Path(__file__).parents[2]
-_READY = re.compile(rb"owns the partitions ([0-9, ]+)\n")
 _PATIENCE_SECONDS = 45
 ASKS = (("reply_partition", b"0"),)
 
 
-class Worker:
+class Worker(WorkerProcess):
     """`hephaestus worker` as a process; with switches for tests where the environment has any."""
 
     def __init__(
         self, connection: Connection, *, data: Path, steps: Path, module: str, environment: Mapping[str, str]
     ) -> None:
-        data.mkdir(parents=True, exist_ok=True)
-        self.log = data / f"log-{time.monotonic_ns()}"
-        given = {
-            FOLDER: str(steps),
-            "PYTHONPATH": str(_ROOT),
-            "HEPHAESTUS_BOOTSTRAP": connection.bootstrap,
-            "HEPHAESTUS_NAMESPACE": connection.namespace,
-            "HEPHAESTUS_PARTITIONS": str(PARTITIONS),
-            "HEPHAESTUS_REPLICATION_FACTOR": "1",
-            "HEPHAESTUS_SESSION_TIMEOUT": str(SESSION_SECONDS),
-            "HEPHAESTUS_GRACE": "3",
-            "HEPHAESTUS_DATA": str(data),
-        }
         is_switched = any(name.startswith("CHAOS_") for name in environment)
         program = ["tests.chaos.worker"] if is_switched else ["hephaestus_stream.cli", "worker"]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *program, module],
-                env={**os.environ, **given, **environment},
-                cwd=self.log.parent,
-                stdout=log,
-                stderr=log,
-            )
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    @property
-    def partitions(self) -> set[int]:
-        """What it owned when it last told."""
-        told = _READY.findall(self.log.read_bytes())
-        return {int(partition) for partition in told[-1].split(b",")} if told else set()
-
-    @property
-    def is_running(self) -> bool:
-        return self.process.poll() is None
-
-    def has_settled(self) -> bool:
-        """Whether it owns partitions, or has ended."""
-        return bool(self.partitions) or not self.is_running
-
-    def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    def kill(self) -> None:
-        """As an operator's `kill -9`, or a lost machine."""
-        with suppress(ProcessLookupError):
-            self.process.kill()
-        self.process.wait(_PATIENCE_SECONDS)
-
-    def stop(self) -> int:
-        """In order; returns the exit code."""
-        self.process.terminate()
-        return self.ended()
-
-    def ended(self) -> int:
-        """Waits for its end; returns the exit code."""
-        return self.process.wait(_PATIENCE_SECONDS)
-
-    def told(self) -> str:
-        return self.log.read_text(errors="replace")
+        super().__init__(
+            Terms(
+                connection,
+                partitions=PARTITIONS,
+                session_seconds=SESSION_SECONDS,
+                environment={FOLDER: str(steps)},
+            ),
+            data=data,
+            arguments=[*program, module],
+            switches=environment,
+        )
 
 
 class Workers:
