@@ -60,15 +60,18 @@ class OwnCluster:
         self._kafka = kafka
         self.bootstrap = kafka.bootstrap
         self.brokers: Sequence[int] = kafka.node_ids
+        self._frozen: set[int] = set()
 
     def kill(self, *brokers: int) -> None:
         self._kafka.kill(*brokers)
 
     def freeze(self, broker: int) -> None:
         self._kafka.pause(broker)
+        self._frozen.add(broker)
 
     def heal(self) -> None:
-        self._kafka.resume(*self.brokers)
+        while self._frozen:
+            self._kafka.resume(self._frozen.pop())
         self._kafka.start(*self.brokers)
 
 
