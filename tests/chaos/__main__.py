@@ -18,7 +18,7 @@ from rich.text import Text
 
 from tests.chaos.cluster import Cluster, ForeignCluster, own_cluster
 from tests.chaos.faults import BROKER_FAULTS, WORKER_FAULTS
-from tests.chaos.harness import Harness, Plan, faults_of
+from tests.chaos.harness import Harness, Plan
 from tests.chaos.report import Report
 
 app: Final = App(name="chaos", help=__doc__, help_format="plaintext")
@@ -57,9 +57,10 @@ def main(
     """
     known = [*WORKER_FAULTS, *(BROKER_FAULTS if bootstrap is None else ())]
     names = known if faults == "all" else [] if faults == "none" else faults.split(",")
-    plan = Plan(
-        seconds=seconds, workers=workers, seed=seed, faults=faults_of(names, known), rate=rate, partitions=partitions
-    )
+    wrong = [name for name in names if name not in known]
+    if wrong:
+        sys.exit(f"there is no fault {', '.join(wrong)} here; there are {', '.join(known)}")
+    plan = Plan(seconds=seconds, workers=workers, seed=seed, faults=tuple(names), rate=rate, partitions=partitions)
     place = folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     console = Console(stderr=True)
     cluster: AbstractContextManager[Cluster] = (

@@ -8,7 +8,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -204,15 +204,3 @@ class Harness:
 def graphs() -> dict[tuple[str, int], Graph]:
     """The workflows of the harness, after a detour through JSON: the checker gets plain data and nothing else."""
     return graphs_of(json.loads(json.dumps(descriptions(FLOWS))))
-
-
-def faults_of(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    """The named faults, after a look at their spelling.
-
-    Raises:
-        ValueError: There is none of that name.
-    """
-    wrong = [name for name in names if name not in known]
-    if wrong:
-        raise ValueError(f"there is no fault {', '.join(wrong)}; there are {', '.join(known)}")
-    return tuple(names)
