@@ -31,6 +31,7 @@ class Scene:
         cluster: The brokers.
         chance: Chooses whom it hits, and when.
         problems: What workers did that they must not, besides what the topics tell.
+        brokers_break: Whether brokers may be away while a worker is told to stop, which it then cannot do in order.
         damaged: Databases that a fault has damaged: until their owner reads the spot, nobody can know.
     """
 
@@ -38,6 +39,7 @@ class Scene:
     cluster: Cluster
     chance: random.Random
     problems: list[str]
+    brokers_break: bool = False
     damaged: set[Path] = field(default_factory=set[Path])
 
     def victim(self) -> Place | None:
@@ -61,6 +63,8 @@ async def stop(scene: Scene, victim: Place) -> str:
     codes: list[int] = []
     for place in [victim, *(place for place in scene.fleet.alive if place is not victim)]:
         stopped = await scene.fleet.stop([place])
+        if any(stopped) and not scene.brokers_break:
+            scene.problems.append(f"{place.data.name} was told to stop, and ended with {stopped}")
         codes += stopped
         place.worker = None
         place.is_held = False

@@ -23,7 +23,7 @@ from tests.chaos.checker.graph import Graph, graphs_of
 from tests.chaos.checker.topics import Topics
 from tests.chaos.checker.verdict import judge
 from tests.chaos.cluster import Cluster
-from tests.chaos.faults import Scene, heal
+from tests.chaos.faults import BROKER_FAULTS, Scene, heal
 from tests.chaos.fleet import Fleet
 from tests.chaos.flows import FLOWS, FOLDER
 from tests.chaos.graphs import descriptions
@@ -93,7 +93,8 @@ class Harness:
         self.load = Load(self._connection, seed=plan.seed, rate=plan.rate)
         self.problems: list[str] = []
         chance = random.Random(f"victims {plan.seed}")  # noqa: S311 - the same victims each time
-        self.scene = Scene(self.fleet, cluster, chance, self.problems)
+        brokers_break = any(name in BROKER_FAULTS for name in plan.faults)
+        self.scene = Scene(self.fleet, cluster, chance, self.problems, brokers_break)
         self.schedule = Schedule(self.scene, plan.faults, seed=plan.seed)
         self.graphs = graphs()
 

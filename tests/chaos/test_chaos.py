@@ -8,6 +8,9 @@ import pytest
 from tests.chaos.cluster import Cluster
 from tests.chaos.harness import Harness, Plan
 
+# A run that finds damage waits long for what does not come any more.
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.mark.parity(15, 18, 23, 26)
 async def test_workers_that_are_killed_frozen_and_restarted_lose_nothing_and_do_nothing_twice(

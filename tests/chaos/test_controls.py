@@ -8,6 +8,9 @@ from tests.chaos.cluster import Cluster
 from tests.chaos.controls import CONTROLS, run_control
 from tests.chaos.protections import PROTECTIONS
 
+# A run that finds damage waits long for what does not come any more.
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.mark.parametrize("name", CONTROLS)
 async def test_without_a_protection_the_checker_finds_the_damage(name: str, cluster: Cluster, tmp_path: Path) -> None:
