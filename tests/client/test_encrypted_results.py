@@ -42,6 +42,6 @@ def test_a_client_learns_the_end_of_a_run_whose_results_it_cannot_read(
     completion = ended(cipher, stars_of=stars_of)
     assert completion.status == "completed"
     assert is_envelope(completion.results["review"])
-    assert "the result of review in orderid::a (run-1)" in caplog.text
+    assert ("the result of review in orderid::a (run-1)" in caplog.text) == cipher.is_on
     with pytest.raises(PayloadUnreadableError, match="this client cannot decrypt it; give it the keys"):
         completion.result(OrderFlow.review.received)

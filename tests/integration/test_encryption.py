@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
@@ -63,7 +64,7 @@ def raw_records(connection: Connection) -> Iterator[tuple[str, bytes]]:
             if message.error() is not None:
                 ends += 1
                 continue
-            headers = b"".join(value for _, value in message.headers() or [] if isinstance(value, bytes))
+            headers = b"".join(value for _, value in cast("list[tuple[str, bytes]]", message.headers() or []))
             yield message.topic() or "", (message.key() or b"") + (message.value() or b"") + headers
     consumer.close()
 
