@@ -22,7 +22,13 @@ from hephaestus_stream.core.ending import Ending
 from hephaestus_stream.core.input import StepFailed, StepSuspended, TimerFired, TimerKind
 from hephaestus_stream.core.join import Verdict, judge
 from hephaestus_stream.core.journal import Journal
-from hephaestus_stream.core.limits import MAX_NODE_ERROR, MAX_PAYLOAD_BYTES, MAX_RESTARTS, MAX_RUN_ERROR
+from hephaestus_stream.core.limits import (
+    MAX_ERRORS_BYTES,
+    MAX_NODE_ERROR,
+    MAX_PAYLOAD_BYTES,
+    MAX_RESTARTS,
+    MAX_RUN_ERROR,
+)
 from hephaestus_stream.core.state import ACTIVE, EarlyEvent, EndStatus, Error, NodeState, ParkedEvent, Reported
 
 _BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
@@ -165,7 +171,7 @@ def fail_attempt(journal: Journal, what: StepFailed) -> None:
     _record_failure(journal, node, error=what.error)
     delay = policy.delay(state.attempt, jitter=what.jitter) if what.retry_after is None else what.retry_after
     due_at = _later(journal.now, delay)
-    journal.update(node, status="retrying", error=what.error.shortened(MAX_NODE_ERROR), restarts=0)
+    journal.update(node, status="retrying", error=_kept(journal, what.error), restarts=0)
     journal.record("retry_scheduled", node, attempt=state.attempt + 1, details={"due_at": due_at.isoformat()})
     _set_timer(journal, node, kind="retry", due_at=due_at)
 
@@ -174,8 +180,7 @@ def fail_node(journal: Journal, node: str, *, error: Error) -> None:
     """A node failed for good, and with it the run."""
     _record_failure(journal, node, error=error)
     _clear_timer(journal, node)
-    kept = error.shortened(MAX_NODE_ERROR)
-    journal.update(node, status="failed", error=kept, settled_at=journal.now, due_at=None)
+    journal.update(node, status="failed", error=_kept(journal, error), settled_at=journal.now, due_at=None)
     end(journal, "failed", node=node, error=error)
 
 
@@ -287,6 +292,11 @@ def _is_for(node: str, early: EarlyEvent) -> bool:
 def _tell_dropped(journal: Journal, event: EarlyEvent | ParkedEvent) -> None:
     journal.payload_bytes -= event.reported.size
     journal.record("event_dropped", event.node, event=event.reported.event, details={"command": event.command})
+
+
+def _kept(journal: Journal, error: Error) -> Error:
+    """An error as a node keeps it: the more nodes a workflow has, the less."""
+    return error.shortened(MAX_NODE_ERROR).within(MAX_ERRORS_BYTES // len(journal.definition.nodes))
 
 
 def _record_failure(journal: Journal, node: str, *, error: Error) -> None:

@@ -37,6 +37,7 @@ class Rule(StrEnum):
     UNREADABLE_PAYLOAD = "unreadable-payload"
     MISSING_EXECUTE = "missing-execute"
     BAD_EXECUTE = "bad-execute"
+    TOO_MANY_NODES = "too-many-nodes"
     MISSING_START = "missing-start"
     BAD_START = "bad-start"
     UNNAMED_START = "unnamed-start"

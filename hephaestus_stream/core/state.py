@@ -42,6 +42,16 @@ class Error(msgspec.Struct, frozen=True, omit_defaults=True):
         message = self.message if len(self.message) <= most else f"{self.message[:most]}…"
         return Error(self.type, message)
 
+    def within(self, size: int) -> Error:
+        """The error where it may take so many bytes only: its type, and of its message what room is left."""
+        kind = _cut(self.type, size)
+        return Error(kind, _cut(self.message, size - len(kind.encode())))
+
+
+def _cut(text: str, size: int) -> str:
+    encoded = text.encode()
+    return text if len(encoded) <= size else f"{encoded[: max(0, size)].decode(errors='ignore')}…"
+
 
 class Reported(msgspec.Struct, frozen=True, omit_defaults=True):
     """An event with its payload and metadata as JSON bytes: the engine never looks inside."""

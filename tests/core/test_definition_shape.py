@@ -8,9 +8,11 @@ from __future__ import annotations
 import pytest
 
 from hephaestus_stream import Context, Done, Instance, Outcome, Step, Workflow
+from hephaestus_stream.core.limits import MAX_NODES
 from hephaestus_stream.core.node import Node
 from hephaestus_stream.core.rule import Rule
 from tests.core.flows import Check, Order, Work
+from tests.core.large import wide_flow
 from tests.core.refusals import assert_at, assert_refused, marked_line, problem_of, problems_of
 
 
@@ -122,3 +124,11 @@ def test_a_bare_node_is_refused() -> None:
         "bare is a bare Node, neither a step nor an ending",
         "use a Step, a Done() or a Failed(...)",
     )
+
+
+def test_a_workflow_of_more_nodes_than_a_record_holds_is_refused() -> None:
+    def make() -> None:
+        wide_flow(MAX_NODES - 1)
+
+    [problem] = [each for each in problems_of(make) if each.rule == Rule.TOO_MANY_NODES]
+    assert problem.what == "FanOut has 2,101 nodes, and may have 2,100"

@@ -8,6 +8,7 @@ from itertools import pairwise
 from hephaestus_stream.core.definition import Draft
 from hephaestus_stream.core.ending import Ending
 from hephaestus_stream.core.graph import Graph, path_between, reachable
+from hephaestus_stream.core.limits import MAX_NODES
 from hephaestus_stream.core.problem import note, problem
 from hephaestus_stream.core.rule import Rule
 from hephaestus_stream.core.step import Step, is_step
@@ -16,8 +17,15 @@ from hephaestus_stream.errors import Problem
 
 
 def check(draft: Draft) -> Iterator[Problem]:
-    """A cycle, a node that cannot be reached from start, a step that can only be the last."""
+    """Too many nodes, a cycle, a node that cannot be reached from start, a step that can only be the last."""
     graph = draft.graph
+    if len(draft.nodes) > MAX_NODES:
+        yield problem(
+            Rule.TOO_MANY_NODES,
+            draft.location,
+            what=f"{draft.class_name} has {len(draft.nodes):,} nodes, and may have {MAX_NODES:,}",
+            remedy="let a step do more, or start further runs from a step",
+        )
     yield from _cycles(draft, graph)
     yield from _unreachable(draft, graph)
     for name, node in draft.nodes.items():

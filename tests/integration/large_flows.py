@@ -1,0 +1,68 @@
+"""Workflows that fill the record of their run: with results, and with branches."""
+
+from __future__ import annotations
+
+import types
+from datetime import timedelta
+from typing import cast
+
+from pydantic import BaseModel
+
+from hephaestus_stream import Context, Done, Event, Instance, Outcome, RetryPolicy, Step, WaitForEvent, Workflow
+
+
+class Load(BaseModel, frozen=True):
+    """How much each step brings."""
+
+    size: int = 0
+    wordy: bool = False
+
+
+class Text(BaseModel, frozen=True):
+    """A result, or an event."""
+
+    text: str
+
+
+class Bring(Step[Load]):
+    """Brings as much as the start says; of a wordy run each branch first fails at length."""
+
+    brought = Event(Text)
+    retry = RetryPolicy(max_attempts=2, initial_delay=timedelta(milliseconds=100), jitter=0)
+
+    async def execute(self, instance: Instance, config: None, context: Context[Load]) -> Outcome:
+        if context.initial.wordy and context.attempt == 1:
+            raise ConnectionError("😀" * 1_000)
+        return self.brought(Text(text="x" * context.initial.size))
+
+
+class Brimful(Workflow[Load], key="brimful"):
+    """Four results, then a wait."""
+
+    one, two, three, four = Bring(), Bring(), Bring(), Bring()
+    news = WaitForEvent(Text)
+    done = Done()
+    start = one
+    transitions = (
+        one.brought.to(two),
+        two.brought.to(three),
+        three.brought.to(four),
+        four.brought.to(news),
+        news.received.to(done),
+    )
+
+
+def _fan_out(namespace: dict[str, object]) -> None:
+    first, end = Bring(), Done()
+    branches = [Bring() for _ in range(WIDTH)]
+    namespace |= {f"branch_{number}": branch for number, branch in enumerate(branches)}
+    rows = (first.brought.to(*branches), *(branch.brought.to(end) for branch in branches))
+    namespace |= {"first": first, "end": end, "start": first, "transitions": rows, "__module__": __name__}
+
+
+WIDTH = 2_000
+FanOut = cast(
+    "type[Workflow[Load]]",
+    types.new_class("FanOut", (Workflow[Load],), {"key": "fan"}, _fan_out),
+)
+"""Two thousand branches at once."""

@@ -1,0 +1,52 @@
+"""Runs that fill their record: what is too much is refused, and they can always be ended."""
+
+from __future__ import annotations
+
+from hephaestus_stream.wire.request import cancel_command, resume_command, start_command
+from tests.integration.checker import Topics, check_answers, check_everything, check_histories
+from tests.integration.large_flows import WIDTH, Brimful, FanOut, Load, Text
+from tests.integration.workers import Publisher, Workers
+
+MODULE = "tests.integration.large_flows"
+
+
+def test_a_run_whose_record_is_full_takes_nothing_more_and_can_be_cancelled(
+    workers: Workers, publisher: Publisher, topics: Topics
+) -> None:
+    worker = workers.started(module=MODULE)
+    full = start_command(Brimful, "full", Load(size=99_900))
+    over = start_command(Brimful, "over", Load(size=130_000))
+    publisher.send([full, over])
+    workers.until(lambda: any(event["type"] == "suspended" for event in topics.documents("history")), of=[worker])
+    more = resume_command(Brimful, "full", Brimful.news.received, Text(text="x" * 1_000))
+    cancel = cancel_command(Brimful, "full", reason="😀" * 1_000)
+
+    publisher.send([more, cancel])
+
+    workers.until(lambda: len(topics.records("completions")) == 2, of=[worker])
+    workers.until(lambda: cancel.id in check_answers(topics), of=[worker])
+    answers = check_answers(topics)
+    assert (answers[more.id]["reason"], answers[cancel.id]["effect"]) == ("too_large", "applied")
+    ended = {document["run"]: document for document in topics.documents("completions")}
+    assert (ended[over.id]["status"], ended[over.id]["error"]["type"]) == ("failed", "ResultTooLarge")
+    assert (ended[full.id]["status"], len(ended[full.id]["results"])) == ("cancelled", 4)
+    assert worker.stop() == 0
+    check_everything(topics, runs={full.id, over.id})
+
+
+def test_two_thousand_branches_that_all_fail_at_length_are_retried_and_meet(
+    workers: Workers, publisher: Publisher, topics: Topics
+) -> None:
+    worker = workers.started(module=MODULE)
+    start = start_command(FanOut, "wide", Load(size=150, wordy=True))
+    publisher.send([start])
+
+    workers.until(lambda: len(topics.records("completions")) == 1, of=[worker])
+
+    [completion] = topics.documents("completions")
+    assert (completion["status"], len(completion["results"])) == ("completed", WIDTH + 1)
+    [history] = check_histories(topics).values()
+    assert [event["type"] for event in history].count("retry_scheduled") == WIDTH + 1
+    assert worker.stop() == 0
+    check_everything(topics, runs={start.id})
+    assert topics.records("dead-letters") == []
