@@ -22,6 +22,7 @@ PREFIX: Final = b'{"$encrypted":'
 NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 _FORM: Final = "hephaestus-1"
+_MOST_SHOWN: Final = 200
 
 
 class Place(NamedTuple):
@@ -78,8 +79,9 @@ class Envelope(NamedTuple):
         try:
             content = _DECODER.decode(value).encrypted
         except (msgspec.MsgspecError, ValueError) as error:
-            # It names fields and positions, never the content.
-            raise PayloadUnreadableError(f"{place} is no envelope of an encrypted payload: {error}") from None
+            # It names fields and positions, never the content; but a field may be called anything.
+            why = str(error)[:_MOST_SHOWN]
+            raise PayloadUnreadableError(f"{place} is no envelope of an encrypted payload: {why}") from None
         if not is_key_id(content.key):
             raise PayloadUnreadableError(f"{place} is no envelope of an encrypted payload: its key is no id of a key")
         if len(content.data) < NONCE_BYTES + _TAG_BYTES:
