@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -66,6 +66,7 @@ _ANSWER: Final = msgspec.msgpack.Decoder(AnswerRecord)
 _TIMER: Final = msgspec.msgpack.Decoder(TimerRecord)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
+RecordT = TypeVar("RecordT", State, KeyRecord, AnswerRecord, TimerRecord)
 Record = State | KeyRecord | AnswerRecord | TimerRecord
 
 
@@ -79,32 +80,36 @@ def header_of(value: bytes) -> Header:
     """The header of a record.
 
     Raises:
-        ShardClosedError: The record was written by a newer version; the same holds for each `decode_...`.
+        ShardClosedError: The record was written by a newer version, or is damaged; the same holds for each
+            `decode_...`.
     """
-    form, running, expires, number = _HEADER.unpack_from(value)
+    try:
+        form, running, expires, number = _HEADER.unpack_from(value)
+    except struct.error as error:
+        raise _damaged(error) from error
     _require_known(form)
     return Header(bool(running), expires, number)
 
 
 def decode_state(value: bytes) -> State:
     """A run's state."""
-    state = _STATE.decode(_body(value))
+    state = _decoded(_STATE, value)
     return state if value[0] >= _WITH_COUNTS else _counted(state)
 
 
 def decode_key(value: bytes) -> KeyRecord:
     """What is kept of a key."""
-    return _KEY.decode(_body(value))
+    return _decoded(_KEY, value)
 
 
 def decode_answer(value: bytes) -> AnswerRecord:
     """The answer to a command."""
-    return _ANSWER.decode(_body(value))
+    return _decoded(_ANSWER, value)
 
 
 def decode_timer(value: bytes) -> TimerRecord:
     """A timer."""
-    return _TIMER.decode(_body(value))
+    return _decoded(_TIMER, value)
 
 
 def microseconds(at: datetime) -> int:
@@ -117,9 +122,19 @@ def instant(number: int) -> datetime:
     return _EPOCH + number * _MICROSECOND
 
 
-def _body(value: bytes) -> memoryview:
-    _require_known(value[0])
-    return memoryview(value)[_HEADER.size :]
+def _decoded(decoder: msgspec.msgpack.Decoder[RecordT], value: bytes) -> RecordT:
+    _require_known(value[0] if value else 0)
+    try:
+        return decoder.decode(memoryview(value)[_HEADER.size :])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> ShardClosedError:
+    return ShardClosedError(
+        f"a record of the state is damaged ({error}): empty the worker's data folder, which is a copy; if that does "
+        "not mend it, somebody has written into the topic"
+    )
 
 
 def _counted(state: State) -> State:

@@ -9,6 +9,7 @@ from typing import cast
 from pydantic import BaseModel
 
 from hephaestus_stream import Context, Done, Event, Instance, Outcome, RetryPolicy, Step, WaitForEvent, Workflow
+from tests.integration.flows import Hold, Trip
 
 
 class Load(BaseModel, frozen=True):
@@ -50,6 +51,16 @@ class Brimful(Workflow[Load], key="brimful"):
         four.brought.to(news),
         news.received.to(done),
     )
+
+
+class Crowded(Workflow[Trip], key="crowded"):
+    """An event that comes early as long as the step before it is held."""
+
+    hold = Hold()
+    news = WaitForEvent(Text)
+    done = Done()
+    start = hold
+    transitions = (hold.released.to(news), news.received.to(done))
 
 
 def _fan_out(namespace: dict[str, object]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hephaestus_stream.wire.partition import partition_for
 from hephaestus_stream.wire.request import resume_command, start_command
 from tests.integration.checker import Topics, check_answers, check_everything
-from tests.integration.flows import Held, Journey, Stars, Trip
+from tests.integration.flows import Held, Journey, Nap, Stars, Trip
 from tests.integration.workers import ASKS, PARTITIONS, Publisher, Workers
 
 KEY = "trip::bad"
@@ -124,3 +124,80 @@ def test_a_command_that_was_forwarded_to_a_wrong_partition_is_put_aside(
     workers.until(lambda: len(topics.records("dead-letters")) == 1, of=[worker])
     [letter] = topics.records("dead-letters")
     assert (letter.value, letter.headers["reason"]) == (value, b"misrouted")
+
+
+def odd(**fields: object) -> bytes:
+    return command(**{"type": "cancel", "input": None, "workflow": "Held"} | fields)
+
+
+def with_bytes(old: bytes, new: bytes) -> bytes:
+    return odd().replace(old, new)
+
+
+# What stands in the place of <id> is answered; where nobody can read an id, the record is a dead letter.
+ANSWERED = {
+    "a schema below one": odd(schema=-1),
+    "a schema that is text": odd(schema="1"),
+    "a fraction as schema": odd(schema=1.5),
+    "a huge schema": odd(schema=10**30),
+    "a huge version": odd(version=10**30),
+    "a NUL in the key": odd(key="trip::\0"),
+    "a key without a prefix": odd(key="bad"),
+    "a key of 900 kB": odd(key=f"trip::{'x' * 900_000}"),
+    "letters of the right and of the left": odd(key="trip::\u202ebad"),
+    "a run of 10 kB": odd(run="x" * 10_000),
+    "a reason of 10 kB": odd(reason="x" * 10_000),
+    "an odd type": odd(type=["cancel"]),
+    "the type twice": with_bytes(b'"type"', b'"type": "cancel", "typo"'),
+    "tags that are no list": command(tags="eu"),
+    "tags of odd types": command(tags=[1, None, "eu"]),
+    "metadata that are no object": command(metadata=[1]),
+    "metadata with a huge number": command(metadata={"x": 10**30}),
+    "deep metadata": command(metadata={}).replace(
+        b'"metadata": {}', b'"metadata": ' + b'{"a":' * 120 + b"1" + b"}" * 120
+    ),
+    "an input of 99 levels": command().replace(b'"input": {}', b'"input": ' + b"[" * 99 + b"]" * 99),
+}
+PUT_ASIDE = {
+    "100,000 levels": b"[" * 100_000,
+    "100,000 levels of objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "a byte order mark": b"\xef\xbb\xbf" + odd(),
+    "UTF-16": odd().decode().encode("utf-16"),
+    "half a surrogate pair": with_bytes(b"trip::bad", rb"trip::\ud800"),
+    "a number beyond all": with_bytes(b'"c-1"', b"1e999999"),
+    "a number of 5,000 digits": with_bytes(b'"c-1"', b"9" * 5_000),
+    "NaN": with_bytes(b'"c-1"', b"NaN"),
+    "an id of 10 kB": odd(id="x" * 10_000),
+    "a NUL in the id": odd(id="c\0"),
+    "no id": odd(id=None),
+    "two objects": odd() + odd(),
+    "half an object": odd()[:-9],
+}
+NO_PARTITION = (b"0x1", b"-1", b"9" * 20, "²".encode(), b"", b" 0", b"0 ", b"4", b"\xff", b"1_0", b"+1", b"1.0")
+
+
+def test_whatever_is_wrong_with_a_command_is_answered_or_put_aside(
+    workers: Workers, publisher: Publisher, topics: Topics
+) -> None:
+    worker = workers.started()
+    for name, value in ANSWERED.items():
+        publisher.send_raw(value.replace(b'"c-1"', json.dumps(name).encode()), key=KEY.encode(), headers=ASKS)
+    for value in PUT_ASIDE.values():
+        publisher.send_raw(value, key=KEY.encode(), headers=ASKS)
+    for number, partition in enumerate(NO_PARTITION):
+        publisher.send_raw(odd(id=f"mute-{number}"), key=KEY.encode(), headers=[("reply_partition", partition)])
+    last = start_command(Nap, "last", Trip())
+    publisher.send([last])
+
+    workers.until(lambda: len(topics.records("completions")) == 1, of=[worker])
+    workers.until(lambda: len(check_answers(topics)) == len(ANSWERED) + 1, of=[worker])
+    workers.until(lambda: len(topics.records("dead-letters")) == len(PUT_ASIDE) + len(NO_PARTITION), of=[worker])
+
+    assert set(check_answers(topics)) == {*ANSWERED, last.id}
+    assert not any(answer["accepted"] for name, answer in check_answers(topics).items() if name != last.id)
+    letters = topics.records("dead-letters")
+    assert sorted(letter.value or b"" for letter in letters if letter.headers["reason"] == b"undecodable") == sorted(
+        PUT_ASIDE.values()
+    )
+    assert sum(letter.headers["reason"] == b"not_found" for letter in letters) == len(NO_PARTITION)
+    assert worker.stop() == 0

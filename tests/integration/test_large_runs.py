@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+from hephaestus_stream.core.limits import MAX_EARLY_EVENTS, MAX_REFUSALS
+from hephaestus_stream.cycle.intake import MAX_ANSWERS
 from hephaestus_stream.wire.request import cancel_command, resume_command, start_command
 from tests.integration.checker import Topics, check_answers, check_everything, check_histories
-from tests.integration.large_flows import WIDTH, Brimful, FanOut, Load, Text
+from tests.integration.flows import Trip
+from tests.integration.large_flows import WIDTH, Brimful, Crowded, FanOut, Load, Text
 from tests.integration.workers import Publisher, Workers
 
 MODULE = "tests.integration.large_flows"
@@ -50,3 +55,34 @@ def test_two_thousand_branches_that_all_fail_at_length_are_retried_and_meet(
     assert worker.stop() == 0
     check_everything(topics, runs={start.id})
     assert topics.records("dead-letters") == []
+
+
+EARLY = 10_000
+
+
+def test_ten_thousand_early_events_for_one_key_are_refused_but_for_a_hundred_and_other_keys_go_on(
+    workers: Workers, publisher: Publisher, topics: Topics
+) -> None:
+    worker = workers.started(module=MODULE)
+    crowded = start_command(Crowded, "one", Trip())
+    others = [start_command(Brimful, f"other-{number}", Load()) for number in range(8)]
+    early = [resume_command(Crowded, "one", Crowded.news.received, Text(text="x" * 1_000)) for _ in range(EARLY)]
+    publisher.send([crowded])
+
+    publisher.send([*early[: EARLY // 2], *others, *early[EARLY // 2 :]])
+    workers.until(lambda: len(topics.records("replies")) == 1 + len(others) + EARLY, of=[worker])
+
+    counts = Counter(answer["reason"] or answer["effect"] for answer in check_answers(topics).values())
+    assert counts == {"applied": 1 + len(others), "kept": MAX_EARLY_EVENTS, "early_events_full": EARLY - 100}
+    told = Counter(event["type"] for event in check_histories(topics)[crowded.id])
+    assert (told["event_kept"], told["event_refused"]) == (MAX_EARLY_EVENTS, MAX_REFUSALS)
+    kept = {record.key: record.value for record in topics.records("state")}
+    run = next(value for key, value in kept.items() if key.startswith(b"icrowded::one\0"))
+    assert 100_000 < len(run or b"") < 150_000
+    answers = [key for key, value in kept.items() if key.startswith(b"ccrowded::one\0") and value is not None]
+    assert len(answers) <= 3 * MAX_ANSWERS
+    suspended = {event["key"] for event in topics.documents("history") if event["type"] == "suspended"}
+    assert suspended == {other.key for other in others}
+    publisher.send([cancel_command(Crowded, "one")])
+    workers.until(lambda: len(topics.records("completions")) == 1, of=[worker])
+    assert worker.stop() == 0
