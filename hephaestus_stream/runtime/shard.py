@@ -35,6 +35,7 @@ from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.gate import TimerGate
 from hephaestus_stream.runtime.mailbox import Mailbox
 from hephaestus_stream.runtime.runner import StepRunner
+from hephaestus_stream.runtime.watchdog import SHARD
 from hephaestus_stream.telemetry.commits import ShardTelemetry
 from hephaestus_stream.telemetry.gauges import ShardLoad
 from hephaestus_stream.telemetry.log_fields import add_log_fields
@@ -121,7 +122,7 @@ class Shard:
         self._tell_parked(await self._in_thread(self._some_parked))
         orphans = await self._in_thread(partial(self._orphans, worker_lost=opened.worker_lost))
         self._mailbox.put_taken_over(orphans)
-        self._loop = asyncio.create_task(self._run(), name=f"shard {self.partition}")
+        self._loop = asyncio.create_task(self._run(), name=f"{SHARD}{self.partition}")
         self._loop.add_done_callback(self._ended)
 
     @property

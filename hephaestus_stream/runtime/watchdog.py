@@ -17,6 +17,14 @@ _logger: Final = logging.getLogger(__name__)
 _TOO_LONG: Final = timedelta(seconds=1)
 """Sessions, timers and commits of all partitions wait meanwhile."""
 
+_OF_A_STEP: Final = (
+    "write def execute for it, which runs in a thread, or set runner = 'process' where it keeps a processor busy"
+)
+_OF_A_SHARD: Final = "models check payloads and routes choose there: keep both quick, and do in a step what takes long"
+
+SHARD: Final = "shard "
+"""What the names of the shards' tasks begin with: code of users that is no step runs in them, too."""
+
 
 class Watchdog:
     """Asks the event loop for a sign of life again and again, from a thread of its own, inside a `with`.
@@ -62,9 +70,9 @@ class Watchdog:
         task = asyncio.current_task(self._loop)
         name = "something" if task is None else task.get_name()
         _logger.warning(
-            "%s blocks the event loop, and with it everything that this worker does; write def execute for it, which "
-            "runs in a thread, or set runner = 'process' where it keeps a processor busy. It is at\n%s",
+            "%s blocks the event loop, and with it everything that this worker does; %s. It is at\n%s",
             name,
+            _OF_A_SHARD if name.startswith(SHARD) else _OF_A_STEP,
             where_thread_is(self._loop_thread),
         )
         return name

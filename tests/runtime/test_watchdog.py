@@ -44,6 +44,19 @@ async def test_a_step_that_blocks_the_event_loop_is_told_of_once_with_its_place_
     await runner.close()
 
 
+async def test_what_blocks_in_a_shard_is_told_of_as_a_model_or_a_route(caplog: pytest.LogCaptureFixture) -> None:
+    async def choose() -> None:
+        while "blocks the event loop" not in caplog.text:
+            time.sleep(0.005)  # noqa: ASYNC251 - that is the mistake
+
+    with Watchdog(too_long=SOON):
+        await asyncio.create_task(choose(), name="shard 3")
+
+    assert "shard 3 blocks the event loop" in caplog.text
+    assert "models check payloads and routes choose there" in caplog.text
+    assert "write def execute" not in caplog.text
+
+
 async def test_a_blocking_step_in_its_thread_is_none_of_the_watchdogs_concern(
     tmp_path: object, caplog: pytest.LogCaptureFixture
 ) -> None:
