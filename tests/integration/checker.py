@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from datetime import datetime
+from functools import cache
 from typing import Final
 
-from tests.chaos.checker.evidence import unpacked
+from hephaestus_stream.cli.modules import load_workflows
+from tests.chaos.checker.evidence import read_evidence
+from tests.chaos.checker.findings import Findings
+from tests.chaos.checker.graph import Graph, graphs_of
 from tests.chaos.checker.topics import Document, Topics
+from tests.chaos.checker.verdict import OF_TOPICS
+from tests.chaos.graphs import descriptions
 
 __all__ = [
     "Document",
@@ -20,7 +26,13 @@ __all__ = [
     "check_results",
 ]
 
-_NUL: Final = b"\0"
+_MODULES: Final = (
+    "workflows",
+    "tests.integration.flows",
+    "tests.integration.retry_flows",
+    "tests.integration.runner_flows",
+    "tests.integration.unique_flows",
+)
 
 
 def check_histories(topics: Topics) -> dict[str, list[Document]]:
@@ -70,47 +82,19 @@ def check_answers(topics: Topics) -> dict[str, Document]:
     return {command: given[0] for command, given in answers.items()}
 
 
-def check_state(topics: Topics, histories: dict[str, list[Document]], answers: dict[str, Document]) -> None:
-    """What the changelog adds up to is what the other topics tell."""
-    tables: dict[bytes, dict[bytes, bytes]] = defaultdict(dict)
-    for record in topics.records("state"):
-        table, place = record.key[:1], record.key[1:]
-        if record.value is None:
-            tables[table].pop(place, None)
-        else:
-            tables[table][place] = record.value
-    _check_instances(tables[b"i"], histories)
-    _check_kept_histories(tables[b"h"], histories)
-    assert not tables[b"t"], "timers are left behind"
-    assert not tables[b"a"], "an index is in the changelog"
-    assert not tables[b"x"], "an index is in the changelog"
-    kept = {place.split(_NUL)[1].decode(): unpacked(value) for place, value in tables[b"c"].items()}
-    # What could not be read, or came to a wrong partition, is answered and not kept.
-    assert {command for command, answer in answers.items() if answer["accepted"]} <= set(kept)
-    for command in set(kept) & set(answers):
-        said = (answers[command]["effect"], answers[command]["reason"])
-        assert (kept[command].get("effect"), kept[command].get("reason")) == said
-
-
-def _check_instances(instances: dict[bytes, bytes], histories: dict[str, list[Document]]) -> None:
-    states = {place.split(_NUL)[1].decode(): unpacked(value) for place, value in instances.items()}
-    assert set(states) == set(histories)
-    for run, state in states.items():
-        last = histories[run][-1]
-        assert (state["key"], state["sequence"], state["status"]) == (last["key"], last["sequence"], last["type"])
-
-
-def _check_kept_histories(kept: dict[bytes, bytes], histories: dict[str, list[Document]]) -> None:
-    found: dict[str, list[Document]] = defaultdict(list)
-    for place in sorted(kept):
-        found[place.split(_NUL)[1].decode()] += json.loads(kept[place])
-    assert found == histories
-
-
 def check_everything(topics: Topics, *, runs: set[str]) -> dict[str, list[Document]]:
-    """All of the above for runs that have all ended; returns their histories."""
-    histories = check_histories(topics)
-    check_endings(topics, histories, runs=runs)
-    check_results(topics, histories)
-    check_state(topics, histories, check_answers(topics))
-    return histories
+    """These runs, and no others, have ended, and all rules of the harness's checker hold; returns their histories."""
+    evidence, findings = read_evidence(topics, _graphs()), Findings()
+    for check in OF_TOPICS:
+        check(evidence, findings)
+    assert not findings.broken, str(findings)
+    assert {run for run, model in evidence.models.items() if model.status is not None} == runs
+    assert set(evidence.models) == runs
+    return check_histories(topics)
+
+
+@cache
+def _graphs() -> dict[tuple[str, int], Graph]:
+    """The workflows of these tests as plain data."""
+    workflows = [workflow for module in _MODULES for workflow in load_workflows(module)]
+    return graphs_of(json.loads(json.dumps(descriptions(workflows))))

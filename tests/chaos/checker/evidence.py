@@ -30,7 +30,7 @@ class Evidence:
         read_at: When it was read.
         graphs: The workflows by name and version.
         histories: Of each run, in the order of the topic.
-        commands: The records of the topic of commands, in its order.
+        commands: The records of the topic of commands, in its order; without those that were sent on.
         undecodable: Of these, how many are no commands.
         results: All step results.
         completions: All completions.
@@ -143,15 +143,21 @@ def _decoded(records: list[Found], form: type[FormT]) -> list[tuple[Found, FormT
 
 
 def _commands(records: list[Found]) -> tuple[list[Seen], int]:
+    """The commands that were for the partition that they stand in, and how many records are no commands."""
     decoder = msgspec.json.Decoder(Command)
     seen: list[Seen] = []
+    moved: set[tuple[str, str, int]] = set()
+    undecodable = 0
     for record in records:
         try:
             command = decoder.decode(record.value or b"null")
         except msgspec.DecodeError:
+            undecodable += 1
             continue
+        if "forwarded" in record.headers:
+            moved.add((command.key, command.id, int(record.headers["forwarded"])))
         seen.append(Seen(command, record.partition, record.offset, "reply_partition" in record.headers))
-    return seen, len(records) - len(seen)
+    return [each for each in seen if (each.command.key, each.command.id, each.partition) not in moved], undecodable
 
 
 def _executions(folder: Path) -> list[Execution]:

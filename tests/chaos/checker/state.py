@@ -205,8 +205,8 @@ def _check_kept_answers(evidence: Evidence, findings: Findings, tables: dict[int
     for key, command in first_seen(evidence):
         answers = evidence.answers.get(command)
         answer = kept.pop((key, command), None)
-        if not answers:
-            continue
+        if not answers or (answer is None and answers[0].reason == "too_large"):
+            continue  # too large to be sent on from a wrong partition: it is told, and not kept
         given = answers[0]
         told = None if answer is None else tuple(answer.get(name) for name in ("effect", "reason", "run", "position"))
         expected = (given.effect, given.reason, given.run, given.position)

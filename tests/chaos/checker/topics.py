@@ -91,10 +91,12 @@ class Topics:
                     error, partition = message.error(), message.partition() or 0
                     if error is None:
                         found.append(_found(message))
+                        # Also behind an end that was seen: others may have to be waited for.
+                        ends[partition] = found[-1].offset + 1
                         deadline = time.monotonic() + _PATIENCE_SECONDS
                     elif error.code() == KafkaError._PARTITION_EOF:
                         # Behind the last record there are markers, so that the end tells more than its offset.
-                        ends[partition] = message.offset() or 0
+                        ends[partition] = max(ends.get(partition, 0), message.offset() or 0)
                         open_partitions.discard(partition)
                     elif not error.retriable():
                         raise AssertionError(f"{topic}: {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from tests.chaos.checker.commands import (
     check_answered,
@@ -28,28 +29,29 @@ from tests.chaos.checker.histories import (
 from tests.chaos.checker.ledger import Sent, check_ledger
 from tests.chaos.checker.state import check_databases, check_positions, check_state
 
+OF_TOPICS: Final = (
+    check_answers,
+    check_effects,
+    check_order,
+    check_refusals,
+    check_sequences,
+    check_legality,
+    check_uniqueness,
+    check_endings,
+    check_results,
+    check_timers,
+    check_settled,
+    check_halts,
+    check_state,
+)
+"""What holds at any moment at which no worker is at work."""
+
+AT_THE_END: Final = (check_answered, check_executions, check_positions, check_databases, check_dead_letters)
+"""What holds when all has been asked for again, and all workers have stopped in order."""
+
 
 def judge(evidence: Evidence, sent: Sequence[Sent], findings: Findings) -> None:
     """Tries every rule on everything that was found."""
-    for check in (
-        check_answered,
-        check_answers,
-        check_effects,
-        check_order,
-        check_refusals,
-        check_sequences,
-        check_legality,
-        check_uniqueness,
-        check_endings,
-        check_results,
-        check_timers,
-        check_settled,
-        check_halts,
-        check_executions,
-        check_state,
-        check_positions,
-        check_databases,
-        check_dead_letters,
-    ):
+    for check in (*OF_TOPICS, *AT_THE_END):
         check(evidence, findings)
     check_ledger(evidence, sent, findings)
