@@ -368,8 +368,16 @@ class Shard:
     async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
         """Does blocking work; it goes on when whoever waits for it is cancelled."""
         future = asyncio.get_running_loop().run_in_executor(self._around.threads, work)
+        # Whoever waits for it may have gone by the time it fails.
+        future.add_done_callback(_take_note)
         self._at_work = cast("asyncio.Future[object]", future)
         return await asyncio.shield(future)
+
+
+def _take_note(future: asyncio.Future[ResultT]) -> None:
+    """Looks at the error, which asyncio would otherwise complain of."""
+    if not future.cancelled():
+        future.exception()
 
 
 async def _let_prompt_steps_end() -> None:

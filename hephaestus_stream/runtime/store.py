@@ -261,6 +261,6 @@ def _end_of(prefix: bytes) -> bytes | None:
 
 
 def _is_damage(error: Exception) -> bool:
-    # RocksDB's kinds of error reach Python as text only. A folder that lacks a file is damaged, one that another owner has
-    # locked is not.
+    # RocksDB's kinds of error reach Python as text only. A folder that lacks a file is damaged; one that another owner
+    # has locked is not.
     return any(words in str(error) for words in ("Corruption", "No such file or directory"))

@@ -44,10 +44,10 @@ class Worker(WorkerProcess):
 class Workers:
     """Starts workers of one namespace, and ends them all with the test."""
 
-    def __init__(self, connection: Connection, folder: Path) -> None:
+    def __init__(self, connection: Connection, folder: Path, *, steps: Path | None = None) -> None:
         self.connection = connection
-        self.steps = folder / "steps"
-        self.steps.mkdir()
+        self.steps = steps or folder / "steps"
+        self.steps.mkdir(exist_ok=True)
         self._folder = folder
         self._started: list[Worker] = []
 
