@@ -32,6 +32,10 @@ _MAX_TRACEBACK = 4_000
 AttemptEnd = StepEmitted | StepSuspended | StepFailed
 
 
+Kind = tuple[str, str]
+"""What is executed, whichever the run: a workflow's name and a node."""
+
+
 class AttemptId(NamedTuple):
     """Which attempt: outcomes and stops name it, so that nothing of a former life reaches the next."""
 
@@ -56,6 +60,11 @@ class Attempt:
     definition: Definition
     state: State
     cipher: Cipher = field(default=NO_KEYS, kw_only=True)
+
+    @property
+    def kind(self) -> Kind:
+        """The workflow and its node."""
+        return self.definition.name, self.id.node
 
     @property
     def step(self) -> Step[Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from hephaestus_stream.core.decision import Decision
 from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
 from hephaestus_stream.cycle.record import TimerRecord
+from hephaestus_stream.cycle.source import Source
 from hephaestus_stream.cycle.tables import DERIVED, Change
 from hephaestus_stream.wire.record import OutputRecord
 
@@ -79,6 +80,7 @@ class Batch:
         migrated: Runs, by key and id, that moved to another version.
         decisions: What was decided, in order; kept where somebody watches.
         taken: The commands that were answered, refused ones among them.
+        left: The last inputs, which were not taken since the outputs of the others are large.
     """
 
     outputs: list[OutputRecord] = field(default_factory=list[OutputRecord])
@@ -97,6 +99,11 @@ class Batch:
     migrated: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     decisions: list[Decision] = field(default_factory=list[Decision])
     taken: list[Taken] = field(default_factory=list[Taken])
+    left: Sequence[Source] = ()
+
+    def taken_of(self, sources: Sequence[Source]) -> Sequence[Source]:
+        """Those of the inputs that were taken."""
+        return sources[: len(sources) - len(self.left)]
 
     def changelog(self) -> list[Change]:
         """The changes that go to the changelog: all but those of derived tables."""

@@ -6,8 +6,9 @@ import asyncio
 import logging
 from collections import defaultdict, deque
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from hephaestus_stream.core.answer import Reason, Refused
 from hephaestus_stream.core.definition import Definition
@@ -29,6 +30,16 @@ _logger = logging.getLogger(__name__)
 
 _EXPIRED_PER_CYCLE = 200
 
+_FEW_INPUTS: Final = (8, 16, 32)
+_MANY_INPUTS: Final = 64
+"""Inputs that are taken in one go; other shards of the worker have their turn in between. It begins with few, since
+only their outputs tell how large those of the others may be."""
+
+MAX_OUTPUT_BYTES: Final = 16 * 1024 * 1024
+"""Of outputs of one cycle, beyond which it takes no further input: they are held in memory until they are committed."""
+
+_NO_OTHERS: Final = nullcontext()
+
 _Taken = tuple[CommandRecord, Command] | AttemptEnded | TimerDue | TakenOver
 
 
@@ -40,10 +51,12 @@ async def run_cycle(
     *,
     now: datetime,
     fold: bool = True,
+    turn: AbstractAsyncContextManager[object] = _NO_OTHERS,
 ) -> Batch:
     """Takes inputs, and goes on with each run as far as it comes without waiting.
 
-    An instance's chain of steps ends before its next input is taken; different instances go side by side.
+    An instance's chain of steps ends before its next input is taken; different instances go side by side. The inputs
+    behind those with large outputs are left, in `Batch.left`.
 
     Args:
         shard: The shard's surroundings.
@@ -53,9 +66,11 @@ async def run_cycle(
         now: The time of all transitions of the cycle.
         fold: Whether steps are executed within the cycle. A step that may have killed its worker is not: that it is
             tried again is committed first.
+        turn: Held by a cycle of many inputs: one after the other they end sooner than side by side. Those of few
+            inputs need none.
     """
     cycle = _Cycle(shard, committed, runner, now=now, fold=fold)
-    await cycle.take_all(sources)
+    await cycle.take_all(sources, turn=turn)
     return cycle.finish()
 
 
@@ -85,13 +100,36 @@ class _Cycle:
         self._intake = Intake(self._execution)
         self._runner = runner
 
-    async def take_all(self, sources: Sequence[Source]) -> None:
-        """Takes the inputs in waves: each wave has at most one of a key.
+    async def take_all(self, sources: Sequence[Source], *, turn: AbstractAsyncContextManager[object]) -> None:
+        """Takes the inputs in their order, some in one go, until their outputs are large.
 
         What is kept no longer goes first, so that a key is free the moment its retention is over.
         """
         tables, batch = self._execution.tables, self._execution.batch
         batch.more_expired = tables.expire(self._execution.now, limit=_EXPIRED_PER_CYCLE) == _EXPIRED_PER_CYCLE
+        left = sources
+        for count in _FEW_INPUTS:
+            left = await self._take_some(left, count)
+        if left:
+            async with turn:
+                while left and not self._is_large:
+                    await asyncio.sleep(0)
+                    left = await self._take_some(left, _MANY_INPUTS)
+        batch.left = left
+
+    @property
+    def _is_large(self) -> bool:
+        return self._execution.publisher.size > MAX_OUTPUT_BYTES
+
+    async def _take_some(self, sources: Sequence[Source], count: int) -> Sequence[Source]:
+        """Takes so many inputs, unless the outputs are large; returns those that are left."""
+        if sources and not self._is_large:
+            await self._take_in_waves(sources[:count])
+            return sources[count:]
+        return sources
+
+    async def _take_in_waves(self, sources: Sequence[Source]) -> None:
+        """Takes inputs in waves: each wave has at most one of a key."""
         by_key: dict[str, deque[_Taken]] = defaultdict(deque)
         for source in sources:
             if isinstance(source, CommandRecord):
@@ -231,7 +269,13 @@ class _Cycle:
             execution.batch.to_start += execution.to_run.values()
             execution.to_run.clear()
         while execution.to_run:
-            started = [(attempt, self._runner.start(attempt)) for attempt in execution.to_run.values()]
+            started = [
+                (attempt, self._runner.start(attempt))
+                for attempt in execution.to_run.values()
+                if self._runner.has_room_for(attempt.kind)
+            ]
+            begun = {attempt.id for attempt, _ in started}
+            execution.batch.to_start += (each for each in execution.to_run.values() if each.id not in begun)
             execution.to_run.clear()
             # Each runs in a task of its own; a step that does not wait has ended when we are back.
             await asyncio.sleep(0)

@@ -21,10 +21,15 @@ class Publisher:
 
     Args:
         topics: The topics of the namespace.
+
+    Attributes:
+        records: What is collected.
+        size: About how many bytes of values were collected; what was taken back counts, too.
     """
 
     def __init__(self, topics: Topics) -> None:
         self.records: list[OutputRecord] = []
+        self.size = 0
         self._history = topics.history
         self._step_results = topics.step_results
         self._completions = topics.completions
@@ -93,8 +98,10 @@ class Publisher:
     def dead_letter(self, key: bytes | None, value: bytes | None, letter: DeadLetter) -> None:
         """Publishes a record that could not be applied, byte for byte, with the reason in its headers."""
         _logger.warning("dead letter (%s) of %s[%d]: %s", letter.reason, letter.topic, letter.partition, letter.message)
+        self.size += len(value or b"")
         self.records.append(OutputRecord(self._dead_letters, key, value, letter.to_headers()))
 
     def _add(self, topic: str, state: State, value: bytes) -> None:
         headers = None if state.trace is None else trace_headers(state.trace)
+        self.size += len(value)
         self.records.append(OutputRecord(topic, state.key.encode(), value, headers))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
+from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId, Kind
 
 
 class Runner(Protocol):
@@ -17,6 +17,10 @@ class Runner(Protocol):
         The future ends with what the engine is to be told, never with the step's exception; it is cancelled when the
         attempt is stopped.
         """
+        ...
+
+    def has_room_for(self, kind: Kind) -> bool:
+        """Whether an attempt of this kind may begin now; else it begins after the commit, when its turn comes."""
         ...
 
     def is_running(self, attempt: AttemptId) -> bool:

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -42,6 +42,7 @@ SIGNATURES: Sequence[tuple[Callable[..., object], str]] = [
     (AIOKafkaConsumer.pause, "(self, *partitions)"),
     (AIOKafkaConsumer.resume, "(self, *partitions)"),
     (AIOKafkaConsumer.commit, "(self, offsets=None)"),
+    (FetchResult.__init__, "(self, tp, *, assignment, partition_records, backoff)"),
     (Fetcher.fetched_records, "(self, partitions, timeout=0, max_records=None)"),
     (SubscriptionState.fetch_context, "(self)"),
     *fetched_records.SIGNATURES,
@@ -83,7 +84,14 @@ class _Subscriptions(Protocol):
     def fetch_context(self) -> AbstractContextManager[None]: ...
 
 
+class _Fetched(Protocol):
+    _backoff: float
+
+
 class _Fetcher(Protocol):
+    _records: Mapping[object, _Fetched]
+    _wait_consume_future: asyncio.Future[None] | None
+
     async def fetched_records(
         self,
         partitions: set[TopicPartition],
@@ -183,6 +191,7 @@ class Reader:
 
     async def _take(self, partitions: frozenset[int], seconds: float) -> Mapping[int, Sequence[KafkaRecord]]:
         wanted = set(self._topic_partitions(partitions))
+        self._let_go_on_without(wanted)
         poll = asyncio.ensure_future(self._consumer._fetcher.fetched_records(wanted, seconds, MAX_RECORDS))
         self._poll = poll
         try:
@@ -196,6 +205,18 @@ class Reader:
         finally:
             poll.cancel()
         return {tp.partition: records for tp, records in batches.items()}
+
+    def _let_go_on_without(self, wanted: set[TopicPartition]) -> None:
+        """Fetch the others though records of a partition lie here that is not wanted now, its mailbox being full.
+
+        aiokafka waits for them to be taken before it asks their broker for more of anything, a tenth of a second long.
+        """
+        fetcher = self._consumer._fetcher
+        held_up = [fetched for tp, fetched in fetcher._records.items() if tp not in wanted and fetched._backoff]
+        for fetched in held_up:
+            fetched._backoff = 0
+        if held_up and fetcher._wait_consume_future is not None and not fetcher._wait_consume_future.done():
+            fetcher._wait_consume_future.set_result(None)
 
     async def commit(self, positions: Mapping[int, int]) -> bool:
         """Commit these offsets for the group; a failure only delays what a lag monitor shows."""

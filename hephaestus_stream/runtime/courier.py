@@ -17,6 +17,9 @@ from hephaestus_stream.wire.topics import Topics
 
 _logger = logging.getLogger(__name__)
 
+QUEUE_KILOBYTES: Final = 64 * 1024
+"""Of answers that no broker takes; further ones are dropped, as those are that wait for `_TIMEOUT_MILLISECONDS`."""
+
 _POLL_SECONDS: Final = 0.1
 _FLUSH_SECONDS: Final = 2.0
 _TIMEOUT_MILLISECONDS: Final = 10_000
@@ -34,20 +37,33 @@ class Courier:
         self._replies = topics.replies
         self._commands = topics.commands
         settings = connection.librdkafka(
-            enable_idempotence=True, linger_ms=0, compression_type="lz4", message_timeout_ms=_TIMEOUT_MILLISECONDS
+            enable_idempotence=True,
+            linger_ms=0,
+            compression_type="lz4",
+            message_timeout_ms=_TIMEOUT_MILLISECONDS,
+            queue_buffering_max_kbytes=QUEUE_KILOBYTES,
         )
         self._producer = Producer({**settings, "error_cb": _ignore, "logger": LIBRDKAFKA_LOG})
         self._stop = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="courier", daemon=True)
         self._poller.start()
 
+    @property
+    def unsent(self) -> int:
+        """How many records no broker has taken yet."""
+        return len(self._producer)
+
     def reply(self, replies: Sequence[Reply]) -> None:
-        """Sends answers; that one is lost is only logged."""
+        """Sends answers; that some are lost is only logged."""
+        lost: list[tuple[Reply, Exception]] = []
         for reply in replies:
             try:
                 self._producer.produce(self._replies, reply.value, reply.id.encode(), reply.partition)
             except (BufferError, KafkaException) as error:
-                _logger.warning("the reply to %s is dropped: %s", reply.id, error)
+                lost.append((reply, error))
+        if lost:
+            (first, reason), *_ = lost
+            _logger.warning("%d answers are dropped, the first of them to %s: %s", len(lost), first.id, reason)
 
     async def forward(self, forwards: Sequence[Forward]) -> None:
         """Sends commands on into the partitions that they belong to, and waits until the broker has them.

@@ -29,6 +29,11 @@ class TimerGate:
         self._up_to = 0
         self._read_until: datetime | None = None
 
+    @property
+    def end(self) -> int:
+        """The log's end as it was last told."""
+        return self._end
+
     def reached(self, *, up_to: int, end: int) -> None:
         """Every record below `up_to` was read, and the log ended at `end`."""
         self._up_to = up_to
@@ -39,6 +44,11 @@ class TimerGate:
         if records:
             self._up_to = max(self._up_to, records[-1].offset + 1)
             self._read_until = instant(records[-1].timestamp * 1000)
+
+    def left(self, records: Sequence[CommandRecord]) -> None:
+        """These records were not taken after all; they are the last of those that were told."""
+        if records:
+            self._read_until = instant(records[0].timestamp * 1000)
 
     def allows(self, due_at: datetime, *, now: datetime, has_commands: bool) -> bool:
         """Whether a timer that is due may fire."""

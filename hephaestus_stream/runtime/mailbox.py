@@ -13,7 +13,7 @@ MAX_COMMANDS: Final = 4_000
 """From this many on the partition is not read; one fetch may still come on top."""
 
 MAX_BYTES: Final = 4 * 1024 * 1024
-"""Of commands in one cycle, so that one transaction stays small."""
+"""Of commands in one cycle, so that one transaction stays small; and of those that wait, as `MAX_COMMANDS`."""
 
 
 class Mailbox:
@@ -23,6 +23,7 @@ class Mailbox:
         self._outcomes: deque[AttemptEnded] = deque()
         self._taken_over: deque[TakenOver] = deque()
         self._commands: deque[CommandRecord] = deque()
+        self._command_bytes = 0
         self._filled = asyncio.Event()
 
     def put_outcome(self, outcome: AttemptEnded) -> None:
@@ -38,7 +39,24 @@ class Mailbox:
     def put_commands(self, records: Sequence[CommandRecord]) -> None:
         """Records of the topic, in their order."""
         self._commands.extend(records)
+        self._command_bytes += sum(record.size for record in records)
         self._filled.set()
+
+    def put_back(self, sources: Sequence[Source]) -> None:
+        """What a cycle has left comes first in the next; timers are found again where they are kept."""
+        for source in reversed(sources):
+            match source:
+                case AttemptEnded():
+                    self._outcomes.appendleft(source)
+                case TakenOver():
+                    self._taken_over.appendleft(source)
+                case CommandRecord():
+                    self._commands.appendleft(source)
+                    self._command_bytes += source.size
+                case _:
+                    pass
+        if sources:
+            self._filled.set()
 
     def __len__(self) -> int:
         return len(self._outcomes) + len(self._taken_over) + len(self._commands)
@@ -46,7 +64,15 @@ class Mailbox:
     @property
     def has_room(self) -> bool:
         """Whether the partition may be read."""
-        return len(self._commands) < MAX_COMMANDS
+        return len(self._commands) < MAX_COMMANDS and self._command_bytes < MAX_BYTES
+
+    @property
+    def oldest_at(self) -> float | None:
+        """When the command was appended that has waited longest; None where none waits."""
+        try:
+            return self._commands[0].timestamp / 1000
+        except IndexError:  # perhaps taken just now: it is asked from other threads, too
+            return None
 
     @property
     def has_commands(self) -> bool:
@@ -77,15 +103,7 @@ class Mailbox:
         if not outcomes_only:
             while self._taken_over and len(taken) < limit:
                 taken.append(self._taken_over.popleft())
-            size = 0
-            keys: set[bytes | None] = set()
-            while self._commands and len(taken) < limit and size < MAX_BYTES:
-                if one_of_a_key and (self._commands[0].key in keys or len(taken) > len(keys)):
-                    break
-                command = self._commands.popleft()
-                keys.add(command.key)
-                size += len(command.value or b"")
-                taken.append(command)
+            self._take_commands(taken, limit, one_of_a_key=one_of_a_key)
         if outcomes_only or not (self._taken_over or self._commands):
             self._filled.clear()
         if self._outcomes:
@@ -103,3 +121,15 @@ class Mailbox:
                 await self._filled.wait()
         except TimeoutError:
             pass
+
+    def _take_commands(self, taken: list[Source], limit: int, *, one_of_a_key: bool) -> None:
+        size = 0
+        keys: set[bytes | None] = set()
+        while self._commands and len(taken) < limit and size < MAX_BYTES:
+            if one_of_a_key and (self._commands[0].key in keys or len(taken) > len(keys)):
+                break
+            command = self._commands.popleft()
+            keys.add(command.key)
+            size += command.size
+            taken.append(command)
+        self._command_bytes -= size

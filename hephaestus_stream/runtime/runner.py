@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
 from hephaestus_stream.core.step import RunnerName, is_step
-from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
+from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId, Kind
 from hephaestus_stream.runtime.step_execution import Execution, Workplace
 from hephaestus_stream.runtime.step_processes import StepProcesses
 from hephaestus_stream.runtime.step_tasks import StepTasks
 from hephaestus_stream.runtime.step_threads import StepThreads
+from hephaestus_stream.runtime.unheard import UnheardOutcomes
 from hephaestus_stream.telemetry.log_format import LogFormat
 
 _QUEUE_FACTOR: Final = 10
 """How many attempts may wait for each that is executed; beyond it shards take nothing that begins new ones."""
+
+_SHARE: Final = 10
+"""The part of it that each kind of step has for itself."""
 
 _DEFAULT_GRACE: Final = timedelta(seconds=1)
 _LAST_TURNS: Final = timedelta(seconds=1)
@@ -56,6 +61,8 @@ class StepRunner:
             "process": self._processes,
         }
         self._executions: dict[AttemptId, Execution] = {}
+        self._held_of: Counter[Kind] = Counter()
+        self._unheard = UnheardOutcomes()
         # Code may still run whose outcome was told or is wanted by nobody.
         self._at_work: set[Execution] = set()
 
@@ -65,8 +72,9 @@ class StepRunner:
         if execution is None:
             node = attempt.definition.nodes.get(attempt.id.node)
             workplace = self._workplaces[node.runs_in() if is_step(node) else "asyncio"]
-            execution = Execution(attempt, workplace, grace=self._grace, ended=self._at_work.discard)
+            execution = Execution(attempt, workplace, grace=self._grace, ended=self._ended)
             self._executions[attempt.id] = execution
+            self._held_of[attempt.kind] += 1
             self._at_work.add(execution)
         return execution.outcome
 
@@ -76,9 +84,25 @@ class StepRunner:
         return len(self._executions)
 
     @property
-    def has_room(self) -> bool:
-        """Whether new work may begin: what waits to be executed is held in memory."""
-        return len(self._executions) < self._max_attempts
+    def waiting(self) -> int:
+        """How many of them wait for a place."""
+        executions = tuple(self._executions.values())  # asked from other threads, too
+        return sum(each.began_at is None and not each.outcome.done() for each in executions)
+
+    @property
+    def unheard_bytes(self) -> int:
+        """How much the large outcomes hold that wait for their commit."""
+        return self._unheard.bytes
+
+    def has_room_for(self, kind: Kind) -> bool:
+        """Whether an attempt of this kind may be started: what waits to be executed is held in memory.
+
+        A kind that holds few always may, so that others which fill the runner do not hold it up; unless large outcomes
+        wait for their commit.
+        """
+        if self._unheard.are_large:
+            return False
+        return len(self._executions) < self._max_attempts or self._held_of[kind] < self._max_attempts // _SHARE
 
     def is_running(self, attempt: AttemptId) -> bool:
         """Whether this worker executes the attempt, or has executed it and its outcome is not committed yet."""
@@ -86,13 +110,13 @@ class StepRunner:
 
     def stop(self, attempt: AttemptId) -> None:
         """Stops an attempt whose outcome is no longer wanted; its code is asked to end, and given up after a grace."""
-        execution = self._executions.pop(attempt, None)
+        execution = self._let_go(attempt)
         if execution is not None:
             execution.stop()
 
     def forget(self, attempt: AttemptId) -> None:
         """The outcome of an attempt is committed."""
-        self._executions.pop(attempt, None)
+        self._let_go(attempt)
 
     def stop_all_but(self, wanted: Callable[[AttemptId], bool]) -> None:
         """Stops what belongs to others now."""
@@ -115,3 +139,20 @@ class StepRunner:
             execution.cancel()
         self._threads.close()
         await self._processes.close()
+
+    def _ended(self, execution: Execution) -> None:
+        """The code of an attempt has ended, or is given up."""
+        self._at_work.discard(execution)
+        id, outcome = execution.attempt.id, execution.outcome  # noqa: A001 - the attempt's id
+        if outcome.done() and not outcome.cancelled() and self._executions.get(id) is execution:
+            self._unheard.add(id, outcome.result())
+
+    def _let_go(self, attempt: AttemptId) -> Execution | None:
+        execution = self._executions.pop(attempt, None)
+        if execution is not None:
+            kind = execution.attempt.kind
+            self._held_of[kind] -= 1
+            if not self._held_of[kind]:
+                del self._held_of[kind]
+            self._unheard.forget(attempt)
+        return execution

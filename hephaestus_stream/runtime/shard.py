@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, TypeVar, cast
@@ -34,6 +34,7 @@ from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.gate import TimerGate
 from hephaestus_stream.runtime.mailbox import Mailbox
+from hephaestus_stream.runtime.reading import Reading
 from hephaestus_stream.runtime.runner import StepRunner
 from hephaestus_stream.runtime.watchdog import SHARD
 from hephaestus_stream.telemetry.commits import ShardTelemetry
@@ -83,6 +84,8 @@ class Surroundings:
     courier: Courier
     threads: Executor
     fail: Callable[[BaseException], None]
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Of a shard that has much to do at once."""
 
 
 class Shard:
@@ -94,6 +97,7 @@ class Shard:
         self._around = surroundings
         self._profile = surroundings.profile(partition)
         self._mailbox = Mailbox()
+        self._reading = Reading()
         self._telemetry = ShardTelemetry()
         self._backlog = Backlog(self._profile)
         self._held: set[TimerRecord] = set()
@@ -133,16 +137,32 @@ class Shard:
     @property
     def has_room(self) -> bool:
         """Whether the partition may be read."""
-        return self._mailbox.has_room and not self._draining and self._backlog.has_room
+        return not self._draining and self._full is None
+
+    @property
+    def _full(self) -> str | None:
+        """What has no room, by its name in the metrics."""
+        if not self._backlog.has_room:
+            return "backlog"
+        return None if self._mailbox.has_room else "mailbox"
 
     @property
     def load(self) -> ShardLoad:
         """What waits in it."""
-        return ShardLoad(self.partition, len(self._mailbox), len(self._backlog), len(self._held))
+        return ShardLoad(
+            self.partition,
+            len(self._mailbox),
+            len(self._backlog),
+            len(self._held),
+            lag=max(0, self._gate.end - self._position),
+            oldest=self._mailbox.oldest_at,
+            pause=self._reading.pause,
+        )
 
     def deliver(self, records: Sequence[CommandRecord]) -> None:
         """Takes over records; those below the position were applied before."""
         self._mailbox.put_commands([record for record in records if record.offset >= self._position])
+        self._reading.note(self._full)
 
     def reached(self, *, up_to: int, end: int) -> None:
         """Learns how far the topic was read."""
@@ -198,6 +218,7 @@ class Shard:
         while True:
             now, closing = datetime.now(UTC), self._closing
             self._work_off()
+            self._reading.note(self._full)
             if self._just_started:
                 await _let_prompt_steps_end()
             sources = self._take(now)
@@ -226,11 +247,13 @@ class Shard:
 
     async def _cycle(self, sources: Sequence[Source], *, now: datetime) -> None:
         store, runner = self._durable.store, self._around.runner
-        fold = not self._begins_nothing and not self._is_careful(now) and not self._backlog and runner.has_room
+        fold = not self._begins_nothing and not self._is_careful(now)
         batch = Batch()
         self._telemetry.cycle_begins()
         try:
-            batch = await run_cycle(self._profile, store, runner, sources, now=now, fold=fold)
+            batch = await run_cycle(self._profile, store, runner, sources, now=now, fold=fold, turn=self._around.turn)
+            sources = batch.taken_of(sources)
+            self._put_back(batch.left)
             await self._commit(batch, sources)
         except _NOT_OF_ONE_INPUT:
             raise
@@ -249,6 +272,11 @@ class Shard:
         # What follows is of no input: it must not have inputs that are committed taken in again.
         self._after_commit(batch, sources, now=now)
 
+    def _put_back(self, left: Sequence[Source]) -> None:
+        """Keeps for the next cycle what this one has left."""
+        self._mailbox.put_back(left)
+        self._gate.left(_commands_of(left))
+
     def _abandon(self, batch: Batch) -> None:
         """Lets go of the attempts of a batch that is not committed."""
         for attempt in [*batch.folded, *(attempt for attempt, _ in batch.running)]:
@@ -256,10 +284,10 @@ class Shard:
 
     def _work_off(self) -> None:
         """Starts attempts that waited for room in the runner."""
-        while self._backlog and self._around.runner.has_room and not self._begins_nothing:
-            attempt = self._backlog.take(self._durable.store)
-            if attempt is not None:
-                self._follow(attempt.id, self._around.runner.start(attempt))
+        if self._backlog and not self._begins_nothing:
+            runner = self._around.runner
+            for attempt in self._backlog.take(self._durable.store, has_room_for=runner.has_room_for):
+                self._follow(attempt.id, runner.start(attempt))
 
     def _follow(self, id: AttemptId, future: asyncio.Future[AttemptEnd]) -> None:  # noqa: A002 - the attempt's id
         future.add_done_callback(partial(self._attempt_ended, id))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 from functools import partial
 from typing import Final
 
-from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd
+from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, Kind
 from hephaestus_stream.cycle.execute import execute_on_loop
+from hephaestus_stream.runtime.places import Places
 from hephaestus_stream.runtime.step_execution import Execution
 
 _logger: Final = logging.getLogger(__name__)
@@ -23,12 +23,12 @@ class StepTasks:
     """
 
     def __init__(self, count: int) -> None:
-        self._places = asyncio.Semaphore(count)
+        self._places = Places(count)
 
     async def execute(self, attempt: Attempt, work: Execution) -> AttemptEnd:
         """Runs a step; one that goes on after it was cancelled loses its place, and no more."""
-        await self._places.acquire()
-        place = _Place(self._places)
+        await self._places.acquire(attempt.kind)
+        place = _Place(self._places, attempt.kind)
         try:
             work.engage(ask=work.task.cancel, give_up=partial(_abandon, work, place))
             work.begin()
@@ -43,14 +43,15 @@ class StepTasks:
 class _Place:
     """One place, given back once: by its step, or over the head of its step."""
 
-    def __init__(self, places: asyncio.Semaphore) -> None:
+    def __init__(self, places: Places, kind: Kind) -> None:
         self._places = places
+        self._kind = kind
         self._is_held = True
 
     def give_back(self) -> None:
         if self._is_held:
             self._is_held = False
-            self._places.release()
+            self._places.release(self._kind)
 
 
 def _abandon(work: Execution, place: _Place) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd
 from hephaestus_stream.cycle.execute import execute_blocking
+from hephaestus_stream.runtime.places import Places
 from hephaestus_stream.runtime.stack import where_thread_is
 from hephaestus_stream.runtime.step_execution import Execution
 
@@ -33,7 +34,7 @@ class StepThreads:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._places = asyncio.Semaphore(count)
+        self._places = Places(count)
         self._idle: list[_StepThread] = []
         self._hanging: set[_StepThread] = set()
         self._numbers = counting(1)
@@ -41,13 +42,16 @@ class StepThreads:
 
     async def execute(self, attempt: Attempt, work: Execution) -> AttemptEnd:
         """Runs a step; it raises `CancelledError` where the thread is left behind."""
-        async with self._places:
+        await self._places.acquire(attempt.kind)
+        try:
             thread = self._idle.pop() if self._idle else _StepThread(next(self._numbers), returned=self._returned)
             call = partial(execute_blocking, attempt, jitter=random.random, stopping=work.is_stopping)
             end = thread.call(partial(copy_context().run, call))
             work.engage(give_up=partial(self._abandon, thread, work, end))
             work.begin()
             return await end
+        finally:
+            self._places.release(attempt.kind)
 
     def close(self) -> None:
         """Ends the threads that are idle, and the others after what they do."""

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 # A larger record is refused by `produce()` itself, which names it; the topics take twice as much.
 RECORD_LIMIT: Final = 1_000_000
+# Of one cycle, beside the batch itself; with more the producer is waited for.
+QUEUE_KILOBYTES: Final = 32 * 1024
 TRANSACTION_TIMEOUT: Final = timedelta(seconds=60)
 # By then the coordinator has ended the transaction by itself: what it decided only the next owner can find out.
 COMMIT_DEADLINE: Final = 2 * TRANSACTION_TIMEOUT
@@ -63,6 +65,7 @@ class TransactionalProducer:
             transaction_timeout_ms=int(TRANSACTION_TIMEOUT.total_seconds() * 1000),
             message_max_bytes=RECORD_LIMIT,
             batch_size=RECORD_LIMIT,
+            queue_buffering_max_kbytes=QUEUE_KILOBYTES,
             linger_ms=0,
             compression_type="lz4",
             # Back within a second of the broker's return.

@@ -111,7 +111,19 @@ async def run_worker(
 
     draining = asyncio.create_task(drain())
     try:
-        with Watchdog(), watched(lambda: WorkerLoad(shards.loads(), runner.held, shards.unreplayed())):
+        with (
+            Watchdog(),
+            watched(
+                lambda: WorkerLoad(
+                    shards.loads(),
+                    runner.held,
+                    runner.waiting,
+                    runner.unheard_bytes,
+                    courier.unsent,
+                    shards.unreplayed(),
+                )
+            ),
+        ):
             await run(app, closed)
     finally:
         draining.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,12 +24,18 @@ class ShardLoad:
         mailbox: Inputs that were read.
         backlog: Committed attempts that the runner has no room for.
         timers_held: Due timers whose workflow the worker lacks.
+        lag: Records that no commit has passed yet.
+        oldest: When the command was appended that has waited longest in the mailbox, as a timestamp; None without one.
+        pause: Why the partition is not read, and since when by the monotonic clock; None for one that is.
     """
 
     partition: int
     mailbox: int
     backlog: int
     timers_held: int
+    lag: int
+    oldest: float | None
+    pause: tuple[str, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +45,17 @@ class WorkerLoad:
     Attributes:
         shards: Those that are open.
         attempts: Attempts that its runner knows.
+        waiting: Those of them that wait for a place.
+        outcomes: Bytes of large outcomes that wait for their commit.
+        unsent: Answers and forwarded commands that are on their way to a broker.
         replaying: The changelog records that shards which open still have before them, by partition.
     """
 
     shards: Sequence[ShardLoad]
     attempts: int
+    waiting: int
+    outcomes: int
+    unsent: int
     replaying: Mapping[int, int]
 
 
@@ -62,7 +75,7 @@ def watched(load: Callable[[], WorkerLoad]) -> Generator[None]:
         _WATCHED.remove(load)
 
 
-def _observe(metric: Metric, read: Callable[[WorkerLoad], Iterable[tuple[int, int | None]]]) -> None:
+def _observe(metric: Metric, read: Callable[[WorkerLoad], Iterable[tuple[float, int | None]]]) -> None:
     def observe(_options: CallbackOptions) -> Iterable[Observation]:
         for load in tuple(_WATCHED):  # a worker may end meanwhile
             for value, partition in read(load()):
@@ -71,8 +84,27 @@ def _observe(metric: Metric, read: Callable[[WorkerLoad], Iterable[tuple[int, in
     gauge(metric, observe)
 
 
+def _observe_pauses(_options: CallbackOptions) -> Iterable[Observation]:
+    for load in tuple(_WATCHED):
+        for shard in load().shards:
+            if shard.pause is not None:
+                why, since = shard.pause
+                seconds = time.monotonic() - since
+                yield Observation(seconds, {names.PARTITION: str(shard.partition), names.PAUSE: why})
+
+
+def _age(shard: ShardLoad) -> float:
+    return 0.0 if shard.oldest is None else max(0.0, time.time() - shard.oldest)
+
+
 _observe(names.PARTITIONS_OWNED, lambda load: [(len(load.shards), None)])
 _observe(names.ATTEMPTS_HELD, lambda load: [(load.attempts, None)])
+_observe(names.ATTEMPTS_WAITING, lambda load: [(load.waiting, None)])
+_observe(names.OUTCOMES_SIZE, lambda load: [(load.outcomes, None)])
+_observe(names.ANSWERS_UNSENT, lambda load: [(load.unsent, None)])
+_observe(names.COMMANDS_LAG, lambda load: [(shard.lag, shard.partition) for shard in load.shards])
+_observe(names.COMMANDS_AGE, lambda load: [(_age(shard), shard.partition) for shard in load.shards])
+gauge(names.READING_PAUSED, _observe_pauses)
 _observe(names.MAILBOX, lambda load: [(shard.mailbox, shard.partition) for shard in load.shards])
 _observe(names.BACKLOG, lambda load: [(shard.backlog, shard.partition) for shard in load.shards])
 _observe(names.TIMERS_HELD, lambda load: [(shard.timers_held, shard.partition) for shard in load.shards])

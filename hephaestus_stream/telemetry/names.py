@@ -22,6 +22,7 @@ OUTCOME: Final = "hephaestus.outcome"
 TRANSITION: Final = "hephaestus.transition"
 COMMAND: Final = "hephaestus.command"
 DUE_AT: Final = "hephaestus.due_at"
+PAUSE: Final = "hephaestus.pause"
 
 SYSTEM: Final = "messaging.system"
 OPERATION: Final = "messaging.operation.name"
@@ -139,6 +140,36 @@ ATTEMPTS_HELD: Final = Metric(
 MAILBOX: Final = Metric(
     "hephaestus.mailbox.inputs", "gauge", "{input}", "Inputs that were read, and wait for a cycle", (PARTITION,)
 )
+READING_PAUSED: Final = Metric(
+    "hephaestus.reading.paused",
+    "gauge",
+    "s",
+    "For how long a partition has not been read, its shard having no room; nothing of one that is read",
+    (PARTITION, PAUSE),
+)
+COMMANDS_LAG: Final = Metric(
+    "hephaestus.commands.lag",
+    "gauge",
+    "{record}",
+    "Records between the position and the end of the log, as it was when the partition was last read",
+    (PARTITION,),
+)
+COMMANDS_AGE: Final = Metric(
+    "hephaestus.commands.age",
+    "gauge",
+    "s",
+    "Age of the oldest command that was read and waits for a cycle",
+    (PARTITION,),
+)
+ATTEMPTS_WAITING: Final = Metric(
+    "hephaestus.attempts.waiting", "gauge", "{attempt}", "Attempts in the runner that wait for a place"
+)
+OUTCOMES_SIZE: Final = Metric(
+    "hephaestus.outcomes.size", "gauge", "By", "Large outcomes that wait for their commit; many let no step begin"
+)
+ANSWERS_UNSENT: Final = Metric(
+    "hephaestus.answers.unsent", "gauge", "{record}", "Answers and forwarded commands that no broker has taken yet"
+)
 BACKLOG: Final = Metric(
     "hephaestus.backlog.attempts", "gauge", "{attempt}", "Committed attempts that wait for the runner", (PARTITION,)
 )
@@ -162,6 +193,12 @@ METRICS: Final = (
     COMMIT_DURATION,
     PARTITIONS_OWNED,
     ATTEMPTS_HELD,
+    ATTEMPTS_WAITING,
+    OUTCOMES_SIZE,
+    ANSWERS_UNSENT,
+    READING_PAUSED,
+    COMMANDS_LAG,
+    COMMANDS_AGE,
     MAILBOX,
     BACKLOG,
     TIMERS_HELD,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from hephaestus_stream.core.step import Step, is_step
-from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
+from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId, Kind
 from hephaestus_stream.cycle.execute import execute, too_late
 from hephaestus_stream.cycle.source import AttemptEnded
 from hephaestus_stream.testing.clock import VirtualClock
@@ -74,6 +74,10 @@ class SimulatedRunner:
         self._executions[attempt.id] = execution
         self._begin(execution, None if node is None else self._stubs.take(node, attempt.id))
         return future
+
+    def has_room_for(self, kind: Kind) -> bool:  # noqa: ARG002 - the protocol's
+        """There is room: the number of places is no part of a simulation."""
+        return True
 
     def is_running(self, attempt: AttemptId) -> bool:
         """Whether the attempt is being executed, or has ended and its outcome is not committed yet."""

@@ -158,6 +158,7 @@ class SimulatedShard:
     async def _cycle(self, sources: Sequence[Source]) -> None:
         now = self._clock.now
         batch = await run_cycle(self._profile, self._store, self._runner, sources, now=now, fold=self._folds)
+        sources = batch.taken_of(sources)
         commit = self.commits + 1
         if commit in self.crash_before:
             self.crash_before.remove(commit)

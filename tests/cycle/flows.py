@@ -81,6 +81,24 @@ class Flaky(Step[object]):
         return self.done()
 
 
+class Talk(Step[object]):
+    """Ends at once, with much to say."""
+
+    said = Event(str)
+
+    async def execute(self, instance: Instance, config: None, context: Context[object]) -> Outcome:
+        return self.said("x" * 300_000)
+
+
+class Talking(Workflow[Order], key="talking"):
+    """One large result."""
+
+    talk = Talk()
+    done = Done()
+    start = talk
+    transitions = (talk.said.to(done),)
+
+
 class Chain(Workflow[Order], key="chain", retention=RETENTION):
     """Three steps that end within one cycle."""
 
@@ -134,4 +152,4 @@ class Twice(Workflow[Order], key="twice"):
     transitions = (begin.done.to(left, right), left.received.to(done), right.received.to(done))
 
 
-ALL: tuple[type[Workflow[Any]], ...] = (Chain, Review, Threaded, Retried, Twice)
+ALL: tuple[type[Workflow[Any]], ...] = (Chain, Review, Threaded, Retried, Twice, Talking)

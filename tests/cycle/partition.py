@@ -74,7 +74,7 @@ class Partition:
         batch = await run_cycle(self.shard, self.store, self.runner, sources, now=self.now, fold=fold)
         self.store.write(batch.changes)
         self.outputs += batch.outputs
-        for source in sources:
+        for source in batch.taken_of(sources):
             if isinstance(source, AttemptEnded):
                 self.runner.forget(source.id)
         for attempt in batch.folded:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -13,15 +14,16 @@ from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.input import Input, Resume, Start, StepEmitted, TimerFired
 from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle import execution
-from hephaestus_stream.cycle.attempt import AttemptId
-from hephaestus_stream.cycle.cycle import run_cycle
+from hephaestus_stream.cycle.attempt import AttemptId, Kind
+from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.cycle import MAX_OUTPUT_BYTES, run_cycle
 from hephaestus_stream.cycle.memory import MemoryStore
-from hephaestus_stream.cycle.source import AttemptEnded, TakenOver, TimerDue
+from hephaestus_stream.cycle.source import AttemptEnded, Source, TakenOver, TimerDue
 from hephaestus_stream.cycle.tables import Tables
 from hephaestus_stream.wire.command import Command
 from hephaestus_stream.wire.request import cancel_command, resume_command, start_command
-from tests.cycle.flows import RETENTION, Chain, Order, Retried, Review, Stars, Threaded, Work
-from tests.cycle.partition import BEGIN, COMMAND_RETENTION, TOPICS, Partition
+from tests.cycle.flows import RETENTION, Chain, Order, Retried, Review, Stars, Talking, Threaded, Work
+from tests.cycle.partition import BEGIN, COMMAND_RETENTION, TOPICS, Partition, replies
 
 STARS = Review.stars.received
 
@@ -493,3 +495,76 @@ async def test_a_halted_run_is_not_taken_up_by_the_next_owner(monkeypatch: pytes
     await partition.finish(batch)
 
     assert partition.told(command.id)[-1] == ("halted", None)
+
+
+async def test_a_cycle_leaves_the_inputs_behind_those_with_large_outputs() -> None:
+    partition = Partition()
+    sent = [partition.record(start_command(Talking, str(number), Order())) for number in range(60)]
+    cycles: list[Batch] = []
+    left: Sequence[Source] = sent
+
+    while left:
+        cycles.append(await partition.cycle(*left))
+        left = cycles[-1].left
+
+    # All in their order, each once; a few more are taken in one go than fit.
+    assert [reply.position for batch in cycles for reply in replies(batch)] == [record.offset for record in sent]
+    largest = max(sum(len(record.value or b"") for record in batch.outputs) for batch in cycles)
+    assert largest < 4 * MAX_OUTPUT_BYTES
+    assert len(partition.published(TOPICS.completions)) == 60
+
+
+async def test_a_long_cycle_gives_others_of_the_worker_their_turn() -> None:
+    partition = Partition()
+    sent = [partition.record(start_command(Review, str(number), Order())) for number in range(300)]
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    asking = asyncio.create_task(other())
+    await partition.cycle(*sent)
+    asking.cancel()
+
+    # Each start has one turn to run its step; without more turns in between there would be two or three in all.
+    assert turns > 5
+
+
+async def test_many_inputs_wait_for_their_turn_and_few_do_not() -> None:
+    partition = Partition()
+    turn = asyncio.Lock()
+    await turn.acquire()
+
+    async def taken(count: int) -> Batch:
+        sent = [partition.record(start_command(Review, f"{count}-{number}", Order())) for number in range(count)]
+        return await run_cycle(partition.shard, partition.store, partition.runner, sent, now=BEGIN, turn=turn)
+
+    async with asyncio.timeout(20):
+        few = await taken(50)
+        many = asyncio.create_task(taken(200))
+        for _ in range(1_000):
+            await asyncio.sleep(0)
+        waited = not many.done()
+        turn.release()
+
+        assert [len(replies(batch)) for batch in (few, await many)] == [50, 200]
+    assert waited
+    assert not turn.locked()
+
+
+async def test_a_step_without_room_begins_after_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    partition = Partition()
+
+    def has_room(kind: Kind) -> bool:
+        return kind != ("Chain", "second")
+
+    monkeypatch.setattr(partition.runner, "has_room_for", has_room)
+    command = start_command(Chain, "a", Order())
+
+    batch = await run_cycle(partition.shard, partition.store, partition.runner, [partition.record(command)], now=BEGIN)
+
+    assert [attempt.id for attempt in batch.to_start] == [AttemptId("chain::a", command.id, "second", 1)]
+    assert batch.folded == [AttemptId("chain::a", command.id, "first", 1)]

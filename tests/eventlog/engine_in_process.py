@@ -9,7 +9,7 @@ from typing import Any
 
 from hephaestus_stream.core.catalog import Catalog
 from hephaestus_stream.core.workflow import Workflow
-from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
+from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId, Kind
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.cycle import run_cycle
 from hephaestus_stream.cycle.execute import execute
@@ -66,6 +66,7 @@ class EngineInProcess:
             taken, self._inbox = self._inbox[:CYCLE], self._inbox[CYCLE:]
             batch = await run_cycle(self._shard, self._store, _Runner(), taken, now=NOW)
             assert not batch.running, "a step of this workflow waits for something"
+            assert not batch.left
             self._commit(batch)
 
     def _commit(self, batch: Batch) -> None:
@@ -81,6 +82,9 @@ class EngineInProcess:
 class _Runner:
     def start(self, attempt: Attempt) -> asyncio.Future[AttemptEnd]:
         return asyncio.create_task(execute(attempt, executor=None, jitter=lambda: 0.5))
+
+    def has_room_for(self, kind: Kind) -> bool:
+        return True
 
     def is_running(self, attempt: AttemptId) -> bool:
         return False

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hephaestus_stream import PermanentError, Suspend
 from hephaestus_stream.core.event import Emitted, Outcome
-from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
+from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId, Kind
 from hephaestus_stream.steps.wait import Wait
 from hephaestus_stream.steps.wait_for_event import WaitForEvent
 from tests.properties.flows import PATIENCE, PAUSE
@@ -51,6 +51,9 @@ class HeldRunner:
                 future.set_result(end)
             self.held[attempt.id] = (attempt, future)
         return self.held[attempt.id][1]
+
+    def has_room_for(self, kind: Kind) -> bool:
+        return True
 
     def is_running(self, attempt: AttemptId) -> bool:
         return attempt in self.held

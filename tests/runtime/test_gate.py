@@ -70,3 +70,15 @@ def test_no_timer_is_held_for_ever() -> None:
     assert allows(gate, due_long_ago, after=LONGEST_HOLD + SECOND)
     assert not allows(gate, due_now, after=LONGEST_HOLD + SECOND)
     assert allows(gate, due_now, after=LONGEST_HOLD + 11 * SECOND)
+
+
+def test_a_timer_waits_for_commands_that_a_cycle_has_left() -> None:
+    gate = TimerGate(end=20, opened_at=OPENED)
+    records = [record(8, OPENED - SECOND), record(9, OPENED), record(10, OPENED + SECOND)]
+    gate.consumed(records)
+    before = allows(gate, OPENED + SECOND, has_commands=True)
+
+    gate.left(records[1:])
+
+    assert (before, allows(gate, OPENED + SECOND, has_commands=True)) == (True, False)
+    assert allows(gate, OPENED, has_commands=True)

@@ -65,6 +65,42 @@ def test_the_partition_is_not_read_while_many_commands_wait() -> None:
     assert (before, after, mailbox.has_room) == (True, False, True)
 
 
+def test_the_partition_is_not_read_while_large_commands_wait() -> None:
+    mailbox = Mailbox()
+    mailbox.put_commands(commands(3, size=MAX_BYTES // 4))
+    before = mailbox.has_room
+    mailbox.put_commands(commands(1, size=MAX_BYTES // 4))
+    after = mailbox.has_room
+    mailbox.take(1)
+
+    assert (before, after, mailbox.has_room) == (True, False, True)
+
+
+def test_what_a_cycle_has_left_comes_first_and_in_its_order() -> None:
+    mailbox = filled()
+    taken = mailbox.take(10)
+    mailbox.put_commands([CommandRecord(7, 0, None, b"x")])
+
+    mailbox.put_back(taken)
+
+    assert mailbox.take(10) == [*taken, CommandRecord(7, 0, None, b"x")]
+
+
+async def test_what_was_left_wakes_the_shard() -> None:
+    mailbox = filled()
+    mailbox.put_back(mailbox.take(10)[-1:])
+
+    await asyncio.wait_for(mailbox.wait(LONG), 5)
+
+
+def test_what_was_left_counts_as_waiting() -> None:
+    mailbox = Mailbox()
+    mailbox.put_commands(commands(4, size=MAX_BYTES // 4))
+    mailbox.put_back(mailbox.take(10))
+
+    assert not mailbox.has_room
+
+
 @pytest.mark.parametrize("what", ["outcome", "taken over", "commands", "wake"])
 async def test_a_wait_ends_when_something_comes(what: str) -> None:
     mailbox = Mailbox()

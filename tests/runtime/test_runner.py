@@ -21,6 +21,7 @@ from hephaestus_stream.runtime.runner import StepRunner
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LONG = timedelta(minutes=1)
 SOON = timedelta(milliseconds=200)
+KIND, OTHER = ("Flow", "only"), ("Other", "only")
 GRACE = timedelta(milliseconds=50)
 
 
@@ -124,8 +125,24 @@ class Hurries(Step[None]):
         return self.done()
 
 
-def flow_of(step: Step[None]) -> Definition:
-    class Flow(Workflow[None], key="flow"):
+class Prompt(Step[None]):
+    """A blocking step that does not block."""
+
+    done = Event()
+
+    def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        return self.done()
+
+
+class Talks(Step[None]):
+    done = Event(str)
+
+    async def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        return self.done("x" * 5_000)
+
+
+def flow_of(step: Step[None], *, named: str = "Flow") -> Definition:
+    class Flow(Workflow[None], key="flow", name=named):
         only = step
         done = Done()
         start = only
@@ -139,6 +156,9 @@ FLOWS = {
     "waits": flow_of(Waits()),
     "blocks": flow_of(Blocks()),
     "hurries": flow_of(Hurries()),
+    "other_prompt": flow_of(Prompt(), named="Other"),
+    "other_hurries": flow_of(Hurries(), named="Other"),
+    "talks": flow_of(Talks()),
     "times_out": flow_of(TimesOut()),
     "swallows": flow_of(Swallows()),
     "swallows_in_vain": flow_of(SwallowsInVain()),
@@ -249,13 +269,58 @@ async def test_what_belongs_to_others_now_is_stopped() -> None:
 async def test_new_work_waits_while_too_much_is_queued() -> None:
     runner = StepRunner(concurrency=1, threads=1)
     futures = [runner.start(attempt("waits", number)) for number in range(1, 11)]
-    full = runner.has_room
+    full = runner.has_room_for(KIND)
     gate.opened.set()
     await asyncio.gather(*futures)
     for number in range(1, 11):
         runner.forget(attempt("waits", number).id)
 
-    assert (full, runner.has_room) == (False, True)
+    assert (full, runner.has_room_for(KIND)) == (False, True)
+
+
+async def test_a_kind_of_step_has_room_though_another_kind_fills_the_runner() -> None:
+    runner = StepRunner(concurrency=1, threads=1)
+    for number in range(1, 11):
+        runner.start(attempt("waits", number))
+
+    assert (runner.has_room_for(KIND), runner.has_room_for(OTHER)) == (False, True)
+    assert isinstance(await runner.start(attempt("other_hurries")), StepEmitted)
+    assert not runner.has_room_for(OTHER)
+    runner.forget(attempt("other_hurries").id)
+    assert runner.has_room_for(OTHER)
+    await runner.close()
+
+
+async def test_a_quick_step_runs_while_slow_ones_hold_all_places() -> None:
+    runner = StepRunner(concurrency=3, threads=2)
+    for node, count in (("waits", 9), ("blocks", 9)):
+        for number in range(count):
+            runner.start(attempt(node, number))
+    await until(lambda: gate.inside == 5)
+
+    quick = [runner.start(attempt(node)) for node in ("other_hurries", "other_prompt")]
+
+    async with asyncio.timeout(20):
+        assert all(isinstance(end, StepEmitted) for end in await asyncio.gather(*quick))
+    gate.opened.set()
+    await runner.close()
+
+
+@pytest.mark.parametrize("gone", ["forget", "stop"])
+async def test_nothing_begins_while_large_outcomes_wait_for_their_commit(
+    gone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hephaestus_stream.runtime.unheard.MAX_BYTES", 9_000)
+    runner = StepRunner(concurrency=10, threads=1)
+    room = [runner.has_room_for(KIND)]
+    for number in (1, 2):
+        await runner.start(attempt("talks", number))
+        room.append(runner.has_room_for(KIND))
+
+    getattr(runner, gone)(attempt("talks", 1).id)
+
+    assert [*room, runner.has_room_for(KIND)] == [True, True, False, True]
+    await runner.close()
 
 
 async def test_finishing_gives_running_steps_their_time() -> None:
