@@ -74,6 +74,8 @@ async def stop(scene: Scene, victim: Place) -> str:
 
 async def freeze(scene: Scene, victim: Place) -> str:
     """An owner stops past its session and comes back: it must be fenced and leave."""
+    # In the midst of a rebalance it has closed everything, and need not leave.
+    is_owner = await scene.fleet.settled(within=_LEAVES_WITHIN)
     victim.is_held = True
     lost = victim.partitions
     others = [place for place in scene.fleet.alive if place is not victim]
@@ -82,7 +84,7 @@ async def freeze(scene: Scene, victim: Place) -> str:
     heirs = set[int]().union(*(place.partitions for place in others)) & lost
     _signal(victim, signal.SIGCONT)
     left = await until(lambda: not victim.is_running, within=_LEAVES_WITHIN)
-    if heirs and not left:
+    if heirs and is_owner and not left:
         scene.problems.append(f"{victim.data.name} was frozen while {heirs} went to others, and does not leave")
     victim.is_held = False
     return f"froze {victim.data.name}, others took {sorted(heirs)} of {sorted(lost)}, it {'left' if left else 'stayed'}"
