@@ -21,7 +21,8 @@ _HAPPENS_WITHIN: Final = 30.0
 _SECONDS: Final = 4.0
 # Long enough for stories of some seconds; without a protection some runs never come to rest.
 _PATIENCE: Final = timedelta(seconds=6)
-_AFTER_SOME: Final = {"CHAOS_FAIL_AFTER": "5"}
+_AFTER_SOME: Final = {"CHAOS_FAIL_AFTER": "9"}
+_DIES: Final = {"CHAOS_DIE_BETWEEN": "3"}
 
 
 @dataclass(frozen=True)
@@ -42,22 +43,17 @@ async def nothing(_harness: Harness) -> None:
 
 
 async def die_between(harness: Harness) -> None:
-    """The worker dies between the transaction of a position and that of the state, where there are two."""
-    await _start_anew(harness, {"CHAOS_DIE_BETWEEN": "3"})
-    await until(lambda: not harness.fleet.places[0].is_running, within=_PATIENCE.total_seconds())
-    harness.fleet.places[0].is_held = False
-
-
-async def kill_before_produce(harness: Harness) -> None:
-    """The worker dies after a cycle's decisions, and before its transaction."""
-    await _die_at(harness, FailPoint.BEFORE_PRODUCE)
+    """The worker dies between two things that are one, where its switch has parted them."""
+    await _start_anew(harness, _DIES)
+    await _must(lambda: not harness.fleet.places[0].is_running, "the worker did not die")
     harness.fleet.places[0].is_held = False
 
 
 async def lose_all_before_commit(harness: Harness) -> None:
     """The worker dies with a transaction open, and its disk is lost with it."""
     place = harness.fleet.places[0]
-    await _die_at(harness, FailPoint.BEFORE_COMMIT)
+    await _start_anew(harness, {"CHAOS_FAIL_POINT": FailPoint.BEFORE_COMMIT, **_AFTER_SOME, **_DIES})
+    await _must(lambda: not place.is_running, "the worker did not die")
     shutil.rmtree(place.data / harness.fleet.terms.connection.namespace, ignore_errors=True)
     place.is_held = False
 
@@ -81,11 +77,15 @@ async def freeze_before_produce(harness: Harness) -> None:
     owner.is_held = False
 
 
+_ONE_HISTORY: Final = "a history is numbered from 1 without gap or repetition"
+_ONE_EFFECT: Final = "an accepted command has one effect, a refused one none"
+_ITS_PLACE: Final = "an answer names the place where its command stands first"
+
 CONTROLS: Final[dict[str, Control]] = {
-    "fencing": Control(freeze_before_produce, ("a history is numbered from 1 without gap or repetition",)),
-    "one-position": Control(die_between, ("an answer names the place where its command stands first",)),
-    "database-last": Control(kill_before_produce, ("an accepted command has one effect, a refused one none",)),
-    "committed-replay": Control(lose_all_before_commit, ("an accepted command has one effect, a refused one none",)),
+    "fencing": Control(freeze_before_produce, (_ONE_HISTORY, _ITS_PLACE)),
+    "one-position": Control(die_between, (_ITS_PLACE,)),
+    "database-last": Control(die_between, (_ONE_HISTORY, _ONE_EFFECT)),
+    "committed-replay": Control(lose_all_before_commit, (_ONE_HISTORY, _ONE_EFFECT)),
     "join": Control(nothing, ("a history is legal against the graph",)),
     "command-ids": Control(nothing, ("all answers to a command say the same",)),
     "patience": Control(nothing, ("a timer does not fire before it is due",)),
@@ -119,11 +119,6 @@ async def _start_anew(harness: Harness, switches: Mapping[str, str]) -> None:
     place = harness.fleet.places[0]
     await harness.fleet.stop([place])
     harness.fleet.start(place, switches=switches)
-
-
-async def _die_at(harness: Harness, point: FailPoint) -> None:
-    await _start_anew(harness, {"CHAOS_FAIL_POINT": point, **_AFTER_SOME})
-    await _must(lambda: not harness.fleet.places[0].is_running, f"the worker did not die {point}")
 
 
 async def _must(condition: Callable[[], bool], otherwise: str) -> None:

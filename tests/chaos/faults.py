@@ -112,6 +112,7 @@ async def fail_point(scene: Scene, victim: Place) -> str:
     _kill(victim)
     scene.fleet.start(victim, switches={"CHAOS_FAIL_POINT": point, "CHAOS_FAIL_AFTER": str(passing)})
     died = await until(lambda: not victim.is_running, within=_DIES_WITHIN)
+    _kill(victim)  # else it would die at any later moment
     victim.is_held = False
     return f"{victim.data.name} {'died' if died else 'did not come to die'} at {point} #{passing}"
 

@@ -150,6 +150,8 @@ class Harness:
         if not await Settling(self.topics, self.graphs).settled(within=patience):
             self.problems.append(f"there are runs with something to do {patience.seconds} s after all faults")
         self.phase = "stopping workers"
+        if not await self.fleet.settled(within=_READY_WITHIN):
+            self.problems.append(f"not all workers own something {_READY_WITHIN:.0f} s after all faults")
         codes = await self.fleet.end()
         if any(codes):
             self.problems.append(f"the workers were told to stop, and ended with {codes}")

@@ -13,7 +13,9 @@ import signal
 from collections.abc import Callable, Container
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
-from typing import Final
+from typing import Final, cast
+
+from confluent_kafka import Producer
 
 from hephaestus_stream.core import progress
 from hephaestus_stream.core.graph import Graph
@@ -32,6 +34,7 @@ from hephaestus_stream.wire.record import OutputRecord
 from tests.chaos.failpoints import Passings
 
 _EARLY: Final = timedelta(seconds=1)
+_DELIVERED_WITHIN_SECONDS: Final = 10.0
 
 
 def without_fencing() -> None:
@@ -47,22 +50,18 @@ def without_fencing() -> None:
 
 
 def without_one_position() -> None:
-    """The position is committed before the state that it leads to, in a transaction of its own.
-
-    With CHAOS_DIE_BETWEEN=3 the process dies between the two, in its third cycle that takes commands.
-    """
-    advances = Passings({int(os.environ.get("CHAOS_DIE_BETWEEN", "0"))})
-    reached: dict[DurableShard, int] = {}
+    """The position is committed before the state that it leads to, in a transaction of its own; it dies between."""
+    is_time, reached = _time_to_die(), dict[DurableShard, int]()
 
     def write(self: DurableShard, batch: Batch, *, position: int, closed_cleanly: bool) -> None:
         topic = self._origin.changelog.name
         place = OutputRecord(topic, POSITION_KEY, _position(self, position, closed_cleanly=closed_cleanly))
         records = [*batch.outputs, *(OutputRecord(topic, key, value) for key, value in batch.changelog())]
         first = self._producer.commit([place])
-        if position > reached.setdefault(self, position) and advances.is_wanted():
+        if position > reached.setdefault(self, position) and is_time(batch):
             os.kill(os.getpid(), signal.SIGKILL)
         reached[self] = position
-        offset = self._producer.commit(records or [place]) or first
+        offset = (self._producer.commit(records) if records else None) or first
         changes = [*batch.changes.items(), (POSITION_KEY, place.value)]
         self.store.write(changes, changelog_offset=offset or 0, as_of=datetime.now(UTC))
 
@@ -70,8 +69,8 @@ def without_one_position() -> None:
 
 
 def without_database_last() -> None:
-    """The database is written before the transaction is committed."""
-    original = DurableShard._write
+    """The database is written before the transaction is committed; it dies between."""
+    original, is_time = DurableShard._write, _time_to_die()
 
     def write(self: DurableShard, batch: Batch, *, position: int, closed_cleanly: bool) -> None:
         standing = self.store.standing
@@ -79,21 +78,35 @@ def without_database_last() -> None:
             record = _position(self, position, closed_cleanly=closed_cleanly)
             changes = [*batch.changes.items(), (POSITION_KEY, record)]
             self.store.write(changes, changelog_offset=standing.changelog_offset, as_of=standing.as_of)
+        if is_time(batch):
+            os.kill(os.getpid(), signal.SIGKILL)
         original(self, batch, position=position, closed_cleanly=closed_cleanly)
 
     _replace(DurableShard, "_write", write)
 
 
 def without_committed_replay() -> None:
-    """A database takes in what was sent in transactions that were broken off."""
-    librdkafka = Connection.librdkafka
+    """A database takes in what was sent in transactions that were broken off; it dies in one."""
+    librdkafka, original, is_time = Connection.librdkafka, DurableShard._write, _time_to_die()
 
     def uncommitted(self: Connection, **options: str | float | bool) -> dict[str, str | int | float | bool]:
         if options.get("group_id") == f"{self.namespace}.replay":
             options["isolation_level"] = "read_uncommitted"
         return librdkafka(self, **options)
 
+    def write(self: DurableShard, batch: Batch, *, position: int, closed_cleanly: bool) -> None:
+        if is_time(batch):
+            kafka = self._producer._producer
+
+            def die(_timeout: float) -> None:
+                kafka.flush(_DELIVERED_WITHIN_SECONDS)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+            self._producer._producer = cast("Producer", _Dying(kafka, die))
+        original(self, batch, position=position, closed_cleanly=closed_cleanly)
+
     _replace(Connection, "librdkafka", uncommitted)
+    _replace(DurableShard, "_write", write)
 
 
 def without_join() -> None:
@@ -144,6 +157,26 @@ PROTECTIONS: Final[dict[str, Callable[[], None]]] = {
 def take_away(name: str) -> None:
     """Takes one protection away from this process."""
     PROTECTIONS[name]()
+
+
+class _Dying:
+    """A producer that does all but commit."""
+
+    def __init__(self, producer: Producer, die: Callable[[float], None]) -> None:
+        self._producer = producer
+        self.commit_transaction = die
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._producer, name)
+
+    def __len__(self) -> int:
+        return len(self._producer)
+
+
+def _time_to_die() -> Callable[[Batch], bool]:
+    """Whether it is the commit at which a process dies: with CHAOS_DIE_BETWEEN=3 the third that tells something."""
+    told = Passings({int(os.environ.get("CHAOS_DIE_BETWEEN", "0"))})
+    return lambda batch: bool(batch.outputs) and told.is_wanted()
 
 
 def _replace(owner: type | ModuleType, name: str, by: Callable[..., object]) -> None:

@@ -19,6 +19,9 @@ from tests.chaos.checker.topics import Found
 
 _NUL: Final = b"\0"
 _STANDING: Final = b"\0standing"
+_TOLD_AND_NOT_KEPT: Final = ("undecodable", "unsupported_schema", "too_large")
+"""What cannot be read, or is too large to be sent on from a wrong partition."""
+
 _UNCOMPACTED_BYTES: Final = 60_000_000
 """Below this the changelog's only segment is the active one, which is never compacted."""
 
@@ -205,8 +208,8 @@ def _check_kept_answers(evidence: Evidence, findings: Findings, tables: dict[int
     for key, command in first_seen(evidence):
         answers = evidence.answers.get(command)
         answer = kept.pop((key, command), None)
-        if not answers or (answer is None and answers[0].reason == "too_large"):
-            continue  # too large to be sent on from a wrong partition: it is told, and not kept
+        if not answers or (answer is None and answers[0].reason in _TOLD_AND_NOT_KEPT):
+            continue
         given = answers[0]
         told = None if answer is None else tuple(answer.get(name) for name in ("effect", "reason", "run", "position"))
         expected = (given.effect, given.reason, given.run, given.position)
