@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
+from hephaestus_stream.errors import HephaestusError
 from hephaestus_stream.local_kafka import LocalKafka, temporary_cluster
+
+_ATTEMPTS: Final = 3
 
 
 class Cluster(Protocol):
@@ -72,7 +75,15 @@ class OwnCluster:
     def heal(self) -> None:
         while self._frozen:
             self._kafka.resume(self._frozen.pop())
-        self._kafka.start(*self.brokers)
+        for attempts_left in reversed(range(_ATTEMPTS)):
+            try:
+                self._kafka.start(*self.brokers)
+            except HephaestusError:
+                # A Ctrl-C reaches the processes with which a broker is started, too.
+                if not attempts_left:
+                    raise
+            else:
+                return
 
 
 @contextmanager
