@@ -123,7 +123,7 @@ def without_join() -> None:
 def without_command_ids() -> None:
     """A command that comes again is applied again."""
 
-    def nothing(_self: Intake, _command: Command) -> None:
+    def nothing(_self: Intake, _command: Command, **_options: object) -> None:
         """Nobody was told anything before."""
 
     _replace(Intake, "_former_answer", nothing)
