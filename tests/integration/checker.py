@@ -29,6 +29,7 @@ __all__ = [
 _MODULES: Final = (
     "workflows",
     "tests.integration.flows",
+    "tests.integration.large_flows",
     "tests.integration.retry_flows",
     "tests.integration.runner_flows",
     "tests.integration.unique_flows",

@@ -1,10 +1,8 @@
-"""Workflows that fill the record of their run: with results, and with branches."""
+"""Workflows that fill the record of their run: with results, and with early events."""
 
 from __future__ import annotations
 
-import types
 from datetime import timedelta
-from typing import cast
 
 from pydantic import BaseModel
 
@@ -61,19 +59,3 @@ class Crowded(Workflow[Trip], key="crowded"):
     done = Done()
     start = hold
     transitions = (hold.released.to(news), news.received.to(done))
-
-
-def _fan_out(namespace: dict[str, object]) -> None:
-    first, end = Bring(), Done()
-    branches = [Bring() for _ in range(WIDTH)]
-    namespace |= {f"branch_{number}": branch for number, branch in enumerate(branches)}
-    rows = (first.brought.to(*branches), *(branch.brought.to(end) for branch in branches))
-    namespace |= {"first": first, "end": end, "start": first, "transitions": rows, "__module__": __name__}
-
-
-WIDTH = 2_000
-FanOut = cast(
-    "type[Workflow[Load]]",
-    types.new_class("FanOut", (Workflow[Load],), {"key": "fan"}, _fan_out),
-)
-"""Two thousand branches at once."""

@@ -7,9 +7,17 @@ from collections import Counter
 from hephaestus_stream.core.limits import MAX_EARLY_EVENTS, MAX_REFUSALS
 from hephaestus_stream.cycle.intake import MAX_ANSWERS
 from hephaestus_stream.wire.request import cancel_command, resume_command, start_command
-from tests.integration.checker import Topics, check_answers, check_everything, check_histories
+from tests.integration.checker import (
+    Topics,
+    check_answers,
+    check_endings,
+    check_everything,
+    check_histories,
+    check_results,
+)
 from tests.integration.flows import Trip
-from tests.integration.large_flows import WIDTH, Brimful, Crowded, FanOut, Load, Text
+from tests.integration.large_flows import Brimful, Crowded, Load, Text
+from tests.integration.wide_flows import WIDTH, FanOut
 from tests.integration.workers import Publisher, Workers
 
 MODULE = "tests.integration.large_flows"
@@ -42,7 +50,7 @@ def test_a_run_whose_record_is_full_takes_nothing_more_and_can_be_cancelled(
 def test_two_thousand_branches_that_all_fail_at_length_are_retried_and_meet(
     workers: Workers, publisher: Publisher, topics: Topics
 ) -> None:
-    worker = workers.started(module=MODULE)
+    worker = workers.started(module="tests.integration.wide_flows")
     start = start_command(FanOut, "wide", Load(size=150, wordy=True))
     publisher.send([start])
 
@@ -50,10 +58,11 @@ def test_two_thousand_branches_that_all_fail_at_length_are_retried_and_meet(
 
     [completion] = topics.documents("completions")
     assert (completion["status"], len(completion["results"])) == ("completed", WIDTH + 1)
-    [history] = check_histories(topics).values()
-    assert [event["type"] for event in history].count("retry_scheduled") == WIDTH + 1
+    histories = check_histories(topics)
+    check_endings(topics, histories, runs={start.id})
+    check_results(topics, histories)
+    assert [event["type"] for event in histories[start.id]].count("retry_scheduled") == WIDTH + 1
     assert worker.stop() == 0
-    check_everything(topics, runs={start.id})
     assert topics.records("dead-letters") == []
 
 
