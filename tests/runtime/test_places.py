@@ -32,8 +32,9 @@ async def test_a_kind_without_a_place_gets_one_though_another_kind_holds_them_al
 
 async def test_beyond_a_tenth_it_waits_like_the_others() -> None:
     places = await taken_all(20, SLOW)
-    await places.acquire(QUICK)
-    await places.acquire(QUICK)
+    async with asyncio.timeout(5):
+        await places.acquire(QUICK)
+        await places.acquire(QUICK)
     third = asyncio.create_task(places.acquire(QUICK))
     await turns()
     waited = not third.done()
@@ -53,8 +54,9 @@ async def test_who_waits_has_its_turn_one_of_each_kind_after_the_other() -> None
         await places.acquire(kind)
         order.append(kind)
 
-    await places.acquire(QUICK)
-    await places.acquire(OTHER)
+    async with asyncio.timeout(5):
+        await places.acquire(QUICK)
+        await places.acquire(OTHER)
     tasks = [asyncio.create_task(work(kind)) for kind in (QUICK, QUICK, OTHER)]
     await turns()
     assert order == []

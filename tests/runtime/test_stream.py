@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from aiokafka.consumer.fetcher import Fetcher  # type: ignore[import-untyped]
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -141,8 +142,10 @@ async def test_a_closed_partition_is_not_read_though_the_group_has_an_offset_for
 
 
 async def test_a_full_mailbox_holds_up_its_own_partition_only(
-    connection: Connection, topic: str, producer: Producer, tmp_path: Path
+    connection: Connection, topic: str, producer: Producer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # How long aiokafka waits for fetched records to be taken, before it fetches others from their broker.
+    monkeypatch.setitem(Fetcher.__init__.__kwdefaults__, "prefetch_backoff", 3_600)
     shards = RecordingShards(full={1})
     async with worker(connection, shards, tmp_path) as (running, _):
         for round_number in range(1, 6):
