@@ -527,7 +527,7 @@ def broker_at(bootstrap: str | None) -> Generator[tuple[str, int | None]]:
         kafka = LocalKafka(Path(folder), on_progress=console.log)
         try:
             status = kafka.up()
-            yield status.bootstrap, status.pid
+            yield status.bootstrap, status.brokers[0].pid
         finally:
             kafka.down(patience=timedelta())
 

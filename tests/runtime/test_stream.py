@@ -145,7 +145,7 @@ async def test_a_full_mailbox_holds_up_its_own_partition_only(
     connection: Connection, topic: str, producer: Producer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # How long aiokafka waits for fetched records to be taken, before it fetches others from their broker.
-    monkeypatch.setitem(Fetcher.__init__.__kwdefaults__, "prefetch_backoff", 3_600)
+    monkeypatch.setitem(vars(Fetcher)["__init__"].__kwdefaults__, "prefetch_backoff", 3_600)
     shards = RecordingShards(full={1})
     async with worker(connection, shards, tmp_path) as (running, _):
         for round_number in range(1, 6):
