@@ -244,6 +244,10 @@ class PayloadUnreadableError(HephaestusError):
         super().__init__(message)
 
 
+class EngineBrokenError(EngineError):
+    """The engine failed on several instances one after the other; the worker exits before it halts more of them."""
+
+
 # --- Kafka -----------------------------------------------------------------------------------------------------------
 
 
@@ -288,8 +292,16 @@ class StoppedError(HephaestusError):
     """A blocking call ended early because its partition is being closed; an open transaction is left to the broker."""
 
 
-class StoreDamagedError(HephaestusError):
+class StoreFailedError(HephaestusError):
+    """The database of a partition cannot be read or written; the worker exits, what was committed is in Kafka."""
+
+
+class StoreDamagedError(StoreFailedError):
     """The database of a partition is damaged on disk; it is wiped and replayed when the partition opens again."""
+
+
+class OutOfResourcesError(HephaestusError):
+    """The machine has no more threads, open files or disk space for this worker, which exits; nothing is lost by it."""
 
 
 class UnsupportedFaustError(HephaestusError, ImportError):
@@ -318,8 +330,19 @@ class SettingsError(HephaestusError):
     """A setting is unknown or has a bad value; the message names its source."""
 
 
+class DataFolderError(SettingsError):
+    """The folder of the setting `data` cannot be used: another worker has it, or it cannot be written."""
+
+
 class WorkflowNotFoundError(HephaestusError, LookupError):
     """A module, or a workflow in it, cannot be found or imported."""
+
+
+# --- the worker's process ---------------------------------------------------------------------------------------------
+
+
+class WorkerCrashedError(HephaestusError):
+    """A worker ended by an error that nobody expected, such as one inside of Faust; its log has the traceback."""
 
 
 # --- the command line ------------------------------------------------------------------------------------------------

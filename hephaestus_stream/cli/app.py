@@ -74,9 +74,12 @@ app.command(
 ```sh
 hephaestus worker workflows --bootstrap kafka-1:9092
 hephaestus worker workflows -X security.protocol=SSL --log-level debug
+hephaestus worker workflows --restart
 ```
 
-SIGTERM or Ctrl-C stop it in order, with code 0; a second Ctrl-C exits at once.
+SIGTERM or Ctrl-C stop it in order, with code 0; a second Ctrl-C exits at once. A worker that cannot go on says why
+in its last line. `--restart` starts it again where that may mend it, as after a `kill -9`; systemd and Kubernetes do
+so by themselves.
 """,
 )
 app.command(

@@ -15,11 +15,16 @@ from hephaestus_stream.errors import (
     BrokerUnreachableError,
     CommandError,
     CommandRefusedError,
+    CommitFailedError,
+    FencedError,
     HephaestusError,
     InvalidKeyError,
     NoAnswerError,
+    OutOfResourcesError,
     SettingsError,
+    StoreFailedError,
     UsageError,
+    WorkerCrashedError,
 )
 
 
@@ -31,12 +36,13 @@ class ExitCode(IntEnum):
     REFUSED = 3
     UNREACHABLE = 4
     NO_ANSWER = 5
+    RESTART = 75  # EX_TEMPFAIL of sysexits.h: try again later
     INTERRUPTED = 130
 
 
 EXIT_CODES_HELP: Final = (
     "Exit codes: **0** done, **1** failed, **2** wrong usage or settings, **3** refused by the engine, "
-    "**4** no broker reachable, **5** no answer in time, **130** Ctrl-C."
+    "**4** no broker reachable, **5** no answer in time, **75** a worker that should be started again, **130** Ctrl-C."
 )
 
 _CODES: Final[tuple[tuple[type[HephaestusError], ExitCode], ...]] = (
@@ -47,6 +53,11 @@ _CODES: Final[tuple[tuple[type[HephaestusError], ExitCode], ...]] = (
     (CommandError, ExitCode.REFUSED),
     (BrokerUnreachableError, ExitCode.UNREACHABLE),
     (NoAnswerError, ExitCode.NO_ANSWER),
+    (CommitFailedError, ExitCode.RESTART),
+    (FencedError, ExitCode.RESTART),
+    (OutOfResourcesError, ExitCode.RESTART),
+    (StoreFailedError, ExitCode.RESTART),
+    (WorkerCrashedError, ExitCode.RESTART),
 )
 
 
@@ -62,10 +73,15 @@ def exit_code_of(error: BaseException) -> ExitCode:
             return ExitCode.FAILED
         case HephaestusError():
             tell(str(error))
-            return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
+            return code_of(error)
         case _:
             tell(f"unexpected {type(error).__name__}: {error} (the same command with --debug shows where)")
             return ExitCode.FAILED
+
+
+def code_of(error: HephaestusError) -> ExitCode:
+    """The code that says which kind of failure it is."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
 
 
 def tell(message: str, *, style: str = "bold red") -> None:

@@ -13,6 +13,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from hephaestus_stream.cli.deadline import Deadline
+from hephaestus_stream.cli.failure import ExitCode
+from hephaestus_stream.errors import HephaestusError, WorkerCrashedError
 from hephaestus_stream.runtime.worker import run_worker
 from hephaestus_stream.settings import Settings
 from hephaestus_stream.wire.request import AnyWorkflow
@@ -20,7 +23,6 @@ from hephaestus_stream.wire.request import AnyWorkflow
 _logger: Final = logging.getLogger(__name__)
 
 _SIGNALLED: Final = 128
-_PATIENCE_SECONDS: Final = 2.0
 
 
 def nothing() -> None:
@@ -46,7 +48,13 @@ def serve(
     """
     # What the imports have made lives as long as this process: the collector need not look at it again and again.
     gc.freeze()
-    asyncio.run(_serve(workflows, settings, on_ready, on_hard_exit, ends_with_input=ends_with_input))
+    if ends_with_input:
+        threading.Thread(target=_exit_with_input, name="input", daemon=True).start()
+    deadline = Deadline()
+    try:
+        asyncio.run(_serve(workflows, settings, on_ready, on_hard_exit, deadline))
+    finally:
+        deadline.keep_silent()
 
 
 async def _serve(
@@ -54,36 +62,33 @@ async def _serve(
     settings: Settings,
     on_ready: Callable[[], object],
     on_hard_exit: Callable[[], object],
-    *,
-    ends_with_input: bool,
+    deadline: Deadline,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, partial(_stop, stop, number, on_hard_exit))
-    if ends_with_input:
-        loop.add_reader(sys.stdin.fileno(), _exit_at_end)
     names = ", ".join(f"{workflow.definition.name} {workflow.definition.version}" for workflow in workflows)
     _logger.info("worker of the namespace '%s' at %s with %s", settings.namespace, settings.bootstrap, names)
-    code = 1
     try:
         await run_worker(workflows, settings, stop=stop, on_ready=_Readiness(on_ready))
-        code = 0
-        _logger.info("stopped in order")
-    finally:
-        _exit_despite_steps(code)
+    except HephaestusError as failure:
+        deadline.begin(failure)
+        raise
+    except Exception as error:
+        crash = _crashed(error)
+        deadline.begin(crash)
+        raise crash from error
+    _logger.info("stopped in order")
+    deadline.begin(None)
 
 
-def _exit_despite_steps(code: int) -> None:
-    """Ends the process in a while, whatever still runs: the event loop would wait for a step that ignores its end."""
-
-    def end() -> None:
-        _logger.error("a step does not let itself be cancelled; the worker exits without it")
-        os._exit(code)
-
-    watchdog = threading.Timer(_PATIENCE_SECONDS, end)
-    watchdog.daemon = True
-    watchdog.start()
+def _crashed(error: Exception) -> WorkerCrashedError:
+    _logger.error("an error that nobody expected ends the worker", exc_info=error)
+    return WorkerCrashedError(
+        f"the worker ended by an unexpected {type(error).__name__}: {error}; the log has its traceback. A restart may "
+        f"mend it, and loses nothing; if it comes again, please report it"
+    )
 
 
 def _stop(stop: asyncio.Event, number: signal.Signals, on_hard_exit: Callable[[], object]) -> None:
@@ -95,10 +100,12 @@ def _stop(stop: asyncio.Event, number: signal.Signals, on_hard_exit: Callable[[]
     stop.set()
 
 
-def _exit_at_end() -> None:
-    if not os.read(sys.stdin.fileno(), 1024):
-        # Whoever started this worker is gone, its Kafka too perhaps: there is nobody to stop in order for.
-        os._exit(1)
+def _exit_with_input() -> None:
+    """In a thread of its own, since a step may block the event loop."""
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    # Whoever started this worker is gone, its Kafka too perhaps: there is nobody to stop in order for.
+    os._exit(ExitCode.RESTART)
 
 
 class _Readiness:

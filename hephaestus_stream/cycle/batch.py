@@ -81,6 +81,7 @@ class Batch:
         decisions: What was decided, in order; kept where somebody watches.
         taken: The commands that were answered, refused ones among them.
         left: The last inputs, which were not taken since the outputs of the others are large.
+        failed: The keys on which the engine failed one after the other, up to the end of the batch.
     """
 
     outputs: list[OutputRecord] = field(default_factory=list[OutputRecord])
@@ -100,6 +101,7 @@ class Batch:
     decisions: list[Decision] = field(default_factory=list[Decision])
     taken: list[Taken] = field(default_factory=list[Taken])
     left: Sequence[Source] = ()
+    failed: tuple[str, ...] = ()
 
     def taken_of(self, sources: Sequence[Source]) -> Sequence[Source]:
         """Those of the inputs that were taken."""

@@ -10,10 +10,11 @@ from hephaestus_stream.core.answer import Accepted, Answer, Refused
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.input import Cancel, Migrate, Release, Resume, Start, StartRefused
 from hephaestus_stream.core.state import ParkedEvent, Reported, State
+from hephaestus_stream.cycle.blame import OF_NO_INPUT
 from hephaestus_stream.cycle.execution import Decided, Execution
 from hephaestus_stream.cycle.payload import event_payload, label_size, start_payload, unreadable_payload
 from hephaestus_stream.encryption.run import event_place, result_place
-from hephaestus_stream.errors import EngineError, ShardClosedError
+from hephaestus_stream.errors import EngineError
 from hephaestus_stream.wire.command import CancelCommand, Command, MigrateCommand, ResumeCommand, StartCommand
 
 _logger: Final = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Commands:
             release = Release(self._resume_of(definition, current, parked))
             try:
                 self._execution.transit(definition, current, release)
-            except ShardClosedError:  # a record of a newer release, which no event is to blame for
+            except OF_NO_INPUT:
                 raise
             except Exception as error:  # our own bug must cost this run only, and not what has been decided before
                 _logger.exception("a kept event of %s (run %s) failed in the engine", state.key, state.run)

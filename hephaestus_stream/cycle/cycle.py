@@ -16,14 +16,16 @@ from hephaestus_stream.core.input import Input, Recovered, TimerFired
 from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle.attempt import Attempt, AttemptId
 from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.blame import OF_NO_INPUT
 from hephaestus_stream.cycle.commands import Commands
 from hephaestus_stream.cycle.execution import Execution, ShardProfile
 from hephaestus_stream.cycle.intake import Intake, read
 from hephaestus_stream.cycle.record import TimerRecord
 from hephaestus_stream.cycle.runner import Runner
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
+from hephaestus_stream.cycle.streak import Streak
 from hephaestus_stream.cycle.tables import Committed
-from hephaestus_stream.errors import CommandError, RecordRefusedError, ShardClosedError
+from hephaestus_stream.errors import CommandError, RecordRefusedError
 from hephaestus_stream.wire.command import Command
 
 _logger = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ async def run_cycle(
     now: datetime,
     fold: bool = True,
     turn: AbstractAsyncContextManager[object] = _NO_OTHERS,
+    failed: Sequence[str] = (),
 ) -> Batch:
     """Takes inputs, and goes on with each run as far as it comes without waiting.
 
@@ -68,14 +71,25 @@ async def run_cycle(
             tried again is committed first.
         turn: Held by a cycle of many inputs: one after the other they end sooner than side by side. Those of few
             inputs need none.
+        failed: The `failed` of the batch before.
+
+    Raises:
+        EngineBrokenError: The engine failed on too many instances in a row; nothing of the cycle counts.
     """
-    cycle = _Cycle(shard, committed, runner, now=now, fold=fold)
+    cycle = _Cycle(shard, committed, runner, now=now, fold=fold, failed=failed)
     await cycle.take_all(sources, turn=turn)
     return cycle.finish()
 
 
 def reject(
-    shard: ShardProfile, committed: Committed, runner: Runner, source: Source, *, error: Exception, now: datetime
+    shard: ShardProfile,
+    committed: Committed,
+    runner: Runner,
+    source: Source,
+    *,
+    error: Exception,
+    now: datetime,
+    failed: Sequence[str] = (),
 ) -> Batch:
     """What is left of one input that cannot be taken in: a refusal, or a run that stands still.
 
@@ -86,16 +100,30 @@ def reject(
         source: The input, alone.
         error: Why: no broker takes its records (`RecordRefusedError`), or a bug of ours.
         now: The time of it.
+        failed: The `failed` of the batch before.
+
+    Raises:
+        EngineBrokenError: It is one too many.
     """
-    cycle = _Cycle(shard, committed, runner, now=now, fold=False)
+    cycle = _Cycle(shard, committed, runner, now=now, fold=False, failed=failed)
     reason: Reason = "too_large" if isinstance(error, RecordRefusedError) else "engine_error"
     cycle.reject(source, reason=reason, error=error)
     return cycle.finish()
 
 
 class _Cycle:
-    def __init__(self, shard: ShardProfile, committed: Committed, runner: Runner, *, now: datetime, fold: bool) -> None:
+    def __init__(
+        self,
+        shard: ShardProfile,
+        committed: Committed,
+        runner: Runner,
+        *,
+        now: datetime,
+        fold: bool,
+        failed: Sequence[str],
+    ) -> None:
         self._fold_in = fold
+        self._streak = Streak(failed)
         self._execution = Execution(shard, committed, now=now)
         self._intake = Intake(self._execution)
         self._runner = runner
@@ -149,6 +177,8 @@ class _Cycle:
 
     def reject(self, source: Source, *, reason: Reason, error: Exception) -> None:
         """Takes nothing of an input in, and tells so."""
+        if reason == "engine_error":
+            self._streak.failed(_key_of(source))
         match source:
             case CommandRecord():
                 command = read(source)
@@ -170,7 +200,7 @@ class _Cycle:
     def finish(self) -> Batch:
         """The batch, when all is taken."""
         tables, batch = self._execution.tables, self._execution.batch
-        batch.changes = tables.changes()
+        batch.changes, batch.failed = tables.changes(), self._streak.keys
         # A run that ended in this cycle needs none of its attempts.
         stopped = set(batch.stops)
         batch.to_start = [attempt for attempt in batch.to_start if attempt.id not in stopped]
@@ -192,10 +222,12 @@ class _Cycle:
     def _take_command(self, record: CommandRecord, command: Command) -> None:
         try:
             self._intake.take(record, command)
-        except ShardClosedError:  # a record of a newer release, which no input is to blame for
+            self._streak.succeeded()
+        except OF_NO_INPUT:
             raise
         except Exception:  # our own bug must cost this command only
             _logger.exception("a %s command for %s failed in the engine", command.type, command.key)
+            self._streak.failed(command.key)
             refused = Refused("engine_error", f"a bug in the engine; the {command.type} command is in the dead letters")
             self._intake.refuse(record, command, refused)
 
@@ -238,10 +270,12 @@ class _Cycle:
         definition, state = found
         try:
             self._execution.transit(definition, state, what)
-        except ShardClosedError:  # as above
+            self._streak.succeeded()
+        except OF_NO_INPUT:
             raise
         except Exception as error:  # our own bug must cost this run only
             _logger.exception("%s of %s (run %s) failed in the engine; the run is halted", what, key, run)
+            self._streak.failed(key)
             self._execution.halt(definition, state, what, error=error)
             return False
         return True
@@ -289,8 +323,10 @@ class _Cycle:
                     execution.batch.running.append((attempt.id, future))
 
 
-def _key_of(source: AttemptEnded | TimerDue | TakenOver) -> str:
+def _key_of(source: Source) -> str:
     match source:
+        case CommandRecord(key=key):
+            return (key or b"").decode(errors="replace")
         case AttemptEnded(id):
             return id.key
         case TimerDue(timer):

@@ -13,7 +13,7 @@ from rocksdict import Cache
 
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.tables import derive
-from hephaestus_stream.errors import HephaestusError
+from hephaestus_stream.errors import CommitFailedError, HephaestusError
 from hephaestus_stream.runtime.changelog import ChangelogTopic, replay
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.position import (
@@ -62,11 +62,13 @@ class Opened:
         position: The next offset to read.
         log_end: The end of the commands at that moment.
         worker_lost: Whether the former owner went without closing.
+        failed: The keys on which the engine failed last, one after the other.
     """
 
     position: int
     log_end: int
     worker_lost: bool
+    failed: tuple[str, ...] = ()
 
 
 class DurableShard:
@@ -78,6 +80,7 @@ class DurableShard:
         self._stop = threading.Event()
         self._producer = TransactionalProducer(origin.connection, partition=partition, stop=self._stop)
         self._store: Store | None = None
+        self._failed: tuple[str, ...] = ()
         self.unreplayed = 0
         """Records of the changelog that an opening still has before it."""
 
@@ -123,8 +126,9 @@ class DurableShard:
             group_offset_exists=found is None and log.has_group_offset(self._partition),
             state_is_empty=not _has_entries(self._store),
         )
-        self._write(Batch(), position=position, closed_cleanly=False)
-        return Opened(position, end, worker_lost=found is not None and not found.closed_cleanly)
+        self._failed = () if found is None else found.failed
+        self._write(Batch(failed=self._failed), position=position, closed_cleanly=False)
+        return Opened(position, end, worker_lost=found is not None and not found.closed_cleanly, failed=self._failed)
 
     def commit(self, batch: Batch, *, position: int) -> None:
         """Commits a batch with the position that it leads to; only then the database follows.
@@ -138,7 +142,7 @@ class DurableShard:
         """Lets everything go; with a position it is committed that the shard was closed in order."""
         try:
             if position is not None and not self._stop.is_set():
-                self._write(Batch(), position=position, closed_cleanly=True)
+                self._write(Batch(failed=self._failed), position=position, closed_cleanly=True)
         finally:
             self._stop.set()
             self._producer.close()
@@ -151,6 +155,7 @@ class DurableShard:
                 commands_offset=position,
                 commands_topic_id=self._origin.commands.topic_id,
                 closed_cleanly=closed_cleanly,
+                failed=batch.failed,
             )
         )
         # The position is the last record of `state`, so its offset is what the database is brought up to.
@@ -159,7 +164,9 @@ class DurableShard:
         as_of = datetime.now(UTC)
         offset = self._producer.commit([*batch.outputs, *(OutputRecord(topic, key, value) for key, value in changelog)])
         if offset is None:
-            raise HephaestusError(f"partition {self._partition}: the commit did not tell the offset of the position")
+            # The batch is committed: no input of it may be taken in again.
+            raise CommitFailedError(f"partition {self._partition}: the commit did not tell the offset of the position")
+        self._failed = batch.failed
         self.store.write([*batch.changes.items(), (POSITION_KEY, record)], changelog_offset=offset, as_of=as_of)
 
     def _progress(self, reached: int, end: int) -> None:

@@ -21,12 +21,14 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         commands_offset: The next offset of `commands` to read; a record below it is dropped.
         commands_topic_id: The id of the topic that the offset counts in.
         closed_cleanly: Whether the owner finished in order: after an unclean close the first cycle does not fold.
+        failed: The keys on which the engine failed one after the other; a restart must not begin to count anew.
         schema: The version of this record; a newer one closes the partition.
     """
 
     commands_offset: int
     commands_topic_id: str
     closed_cleanly: bool
+    failed: tuple[str, ...] = ()
     schema: int = SCHEMA
 
 

@@ -15,6 +15,7 @@ from typing import Final, TypeVar, cast
 from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle.attempt import AttemptEnd, AttemptId
 from hephaestus_stream.cycle.batch import Batch, ParkedKind
+from hephaestus_stream.cycle.blame import OF_NO_INPUT
 from hephaestus_stream.cycle.cycle import reject, run_cycle
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.record import TimerRecord
@@ -23,15 +24,15 @@ from hephaestus_stream.cycle.tables import Tables, next_timer, timer_place
 from hephaestus_stream.errors import (
     BrokerUnreachableError,
     CommitFailedError,
+    DataFolderError,
     EngineError,
     FencedError,
-    ShardClosedError,
     StoppedError,
-    StoreDamagedError,
 )
 from hephaestus_stream.runtime.backlog import Backlog
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.durable import DurableShard
+from hephaestus_stream.runtime.exhaustion import exhaustion_of
 from hephaestus_stream.runtime.gate import TimerGate
 from hephaestus_stream.runtime.mailbox import Mailbox
 from hephaestus_stream.runtime.reading import Reading
@@ -64,12 +65,12 @@ _CAREFUL: Final = timedelta(seconds=60)
 
 # The worker exits: what was committed the next owner finds out.
 _NOT_OF_ONE_INPUT: Final = (
+    *OF_NO_INPUT,
     BrokerUnreachableError,
     CommitFailedError,
+    DataFolderError,
     FencedError,
-    ShardClosedError,
     StoppedError,
-    StoreDamagedError,
 )
 
 ResultT = TypeVar("ResultT")
@@ -109,6 +110,7 @@ class Shard:
         self._draining = False
         self._position = 0
         self._careful_inputs = 0
+        self._failed: tuple[str, ...] = ()
         self._just_started = False
         self._careful_until = self._swept_at = datetime.now(UTC)
 
@@ -119,7 +121,7 @@ class Shard:
             ShardClosedError: The partition cannot be owned safely.
         """
         opened = await self._in_thread(self._durable.open)
-        self._position = opened.position
+        self._position, self._failed = opened.position, opened.failed
         self._gate = TimerGate(end=opened.log_end, opened_at=datetime.now(UTC))
         self._careful_inputs = MAX_INPUTS if opened.worker_lost else 0
         self._careful_until = datetime.now(UTC) + _CAREFUL
@@ -251,7 +253,9 @@ class Shard:
         batch = Batch()
         self._telemetry.cycle_begins()
         try:
-            batch = await run_cycle(self._profile, store, runner, sources, now=now, fold=fold, turn=self._around.turn)
+            batch = await run_cycle(
+                self._profile, store, runner, sources, now=now, fold=fold, turn=self._around.turn, failed=self._failed
+            )
             sources = batch.taken_of(sources)
             self._put_back(batch.left)
             await self._commit(batch, sources)
@@ -267,7 +271,7 @@ class Shard:
                 return
             _logger.exception("partition %d: an input cannot be taken in, and is rejected", self.partition)
             self._abandon(batch)
-            batch = reject(self._profile, store, runner, sources[0], error=error, now=now)
+            batch = reject(self._profile, store, runner, sources[0], error=error, now=now, failed=self._failed)
             await self._commit(batch, sources)
         # What follows is of no input: it must not have inputs that are committed taken in again.
         self._after_commit(batch, sources, now=now)
@@ -298,7 +302,7 @@ class Shard:
         await self._around.courier.forward(batch.forwards)
         self._telemetry.commit_begins()
         await self._in_thread(partial(self._durable.commit, batch, position=position))
-        self._position = position
+        self._position, self._failed = position, batch.failed
 
     def _after_commit(self, batch: Batch, sources: Sequence[Source], *, now: datetime) -> None:
         self._careful_inputs -= sum(not isinstance(source, TakenOver) for source in sources)
@@ -395,7 +399,11 @@ class Shard:
 
     async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
         """Does blocking work; it goes on when whoever waits for it is cancelled."""
-        future = asyncio.get_running_loop().run_in_executor(self._around.threads, work)
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._around.threads, work)
+        except RuntimeError as error:
+            # No thread: yet the work is queued, and may be done by another one, so that no input may be tried again.
+            raise exhaustion_of(error) or error from error
         # Whoever waits for it may have gone by the time it fails.
         future.add_done_callback(_take_note)
         self._at_work = cast("asyncio.Future[object]", future)

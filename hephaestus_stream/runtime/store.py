@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, cast
@@ -17,7 +18,8 @@ from typing import Final, cast
 import msgspec
 from rocksdict import Cache, Rdict, ReadOptions, WriteBatch
 
-from hephaestus_stream.errors import StoreDamagedError
+from hephaestus_stream.errors import DataFolderError, HephaestusError, StoreDamagedError, StoreFailedError
+from hephaestus_stream.runtime.exhaustion import exhaustion_of
 from hephaestus_stream.runtime.store_options import store_options
 
 log = logging.getLogger(__name__)
@@ -86,7 +88,7 @@ class Store:
         try:
             return cast(bytes | None, self._database.get(key))
         except Exception as error:
-            raise self._damaged(error) from error
+            raise self._failure(error) from error
 
     def scan(
         self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int
@@ -106,7 +108,7 @@ class Store:
         try:
             return self._read_entries(options, max(start or prefix, prefix), limit=limit)
         except Exception as error:
-            raise self._damaged(error) from error
+            raise self._failure(error) from error
 
     def adopt(self, topic_id: str) -> None:
         """Name the changelog topic that the following batches come from."""
@@ -138,7 +140,7 @@ class Store:
         try:
             self._database.write(batch)
         except Exception as error:
-            raise self._damaged(error) from error
+            raise self._failure(error) from error
         self._standing = standing
 
     def wipe(self, *, reason: str) -> None:
@@ -174,22 +176,26 @@ class Store:
             database = self._open()
             try:
                 return database, self._read_standing(database)
-            except Exception:
+            except HephaestusError:
                 database.close()
                 raise
-        except Exception as error:
-            if not _is_damage(error):
-                raise
-            log.warning("wiping %s, it will be replayed from its changelog: %s", self.path, error)
+        except StoreDamagedError as error:
+            log.warning("wiping %s, it will be replayed from its changelog: %s", self.path, error.__cause__)
         destroy(self.path)
         return self._open(), None
 
     def _open(self) -> Rdict:
-        self.path.mkdir(parents=True, exist_ok=True)
-        return Rdict(str(self.path), store_options(self._cache))
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            return Rdict(str(self.path), store_options(self._cache))
+        except Exception as error:
+            raise self._failure(error) from error
 
     def _read_standing(self, database: Rdict) -> Standing | None:
-        encoded = cast(bytes | None, database.get(_STANDING_KEY))
+        try:
+            encoded = cast(bytes | None, database.get(_STANDING_KEY))
+        except Exception as error:
+            raise self._failure(error) from error
         if encoded is None:
             return None
         try:
@@ -204,12 +210,21 @@ class Store:
             return None
         return standing
 
-    def _damaged(self, error: Exception) -> Exception:
+    def _failure(self, error: Exception) -> HephaestusError:
         """The error to raise for one of RocksDB's, all of which have the type `Exception`."""
-        if not _is_damage(error):
-            return error
-        (self.path / _DAMAGE_MARK).touch()
-        return StoreDamagedError(f"{self.path} is damaged ({error}): it is wiped and replayed when it opens again")
+        if _is_damage(error):
+            with suppress(OSError):  # without the mark the damage is found again
+                (self.path / _DAMAGE_MARK).touch()
+            return StoreDamagedError(f"{self.path} is damaged ({error}): it is wiped and replayed when it opens again")
+        if _is_locked(error):
+            return DataFolderError(
+                f"{self.path} is open in another process ({error}): give each worker a folder of its own with "
+                f"`--data`, HEPHAESTUS_DATA or the setting `data`"
+            )
+        return exhaustion_of(error) or StoreFailedError(
+            f"{self.path} cannot be read or written ({error}): look at the disk and at the folder's owner and rights; "
+            f"what was committed is in Kafka, so the folder may be deleted"
+        )
 
 
 def destroy(path: Path) -> None:
@@ -264,3 +279,8 @@ def _is_damage(error: Exception) -> bool:
     # RocksDB's kinds of error reach Python as text only. A folder that lacks a file is damaged; one that another owner
     # has locked is not.
     return any(words in str(error) for words in ("Corruption", "No such file or directory"))
+
+
+def _is_locked(error: Exception) -> bool:
+    # Held by another process, or by this one.
+    return "lock file" in str(error) or "lock hold by current process" in str(error)

@@ -16,7 +16,9 @@ from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.courier import Courier
+from hephaestus_stream.runtime.data_folder import data_folder
 from hephaestus_stream.runtime.durable import Origin
+from hephaestus_stream.runtime.exhaustion import explained
 from hephaestus_stream.runtime.runner import StepRunner
 from hephaestus_stream.runtime.shard import Surroundings
 from hephaestus_stream.runtime.shards import OwnedShards
@@ -56,7 +58,21 @@ async def run_worker(
         FencedError: Another worker took a partition over while this one was frozen.
         SettingsError: The encryption keys are wrong.
         WorkflowNotFoundError: A step should run in a process, which cannot import its workflow.
+        DataFolderError: Another worker uses the data folder.
+        OutOfResourcesError: The system has no more threads, open files or disk space.
+        EngineBrokenError: The engine failed on three instances one after the other.
     """
+    with data_folder(settings.data / settings.namespace), explained():
+        await _work(workflows, settings, stop=stop, on_ready=on_ready or _log_ready)
+
+
+async def _work(
+    workflows: Sequence[type[Workflow[Any]]],
+    settings: Settings,
+    *,
+    stop: asyncio.Event,
+    on_ready: Callable[[Sequence[int]], None],
+) -> None:
     catalog, cipher = Catalog(workflows), settings.cipher()
     require_places(catalog)
     partitions = await asyncio.to_thread(_ensure_topics, settings)
@@ -92,7 +108,7 @@ async def run_worker(
         origin,
         Surroundings(profile, runner, courier, threads, fail),
         partitions=partitions,
-        on_ready=on_ready or _log_ready,
+        on_ready=on_ready,
     )
     app = build_app(
         connection=settings.connection,

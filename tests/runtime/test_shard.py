@@ -14,12 +14,15 @@ from rocksdict import Cache
 
 from hephaestus_stream import Context, Done, Event, Instance, Outcome, Step, Wait, Workflow
 from hephaestus_stream.core.catalog import Catalog
+from hephaestus_stream.core.decision import Decision
+from hephaestus_stream.core.engine import apply
 from hephaestus_stream.core.state import State
-from hephaestus_stream.cycle import tables
+from hephaestus_stream.cycle import execution, tables
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.record import Header, Record, encode
 from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.cycle.tables import Tables
+from hephaestus_stream.errors import EngineBrokenError
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.durable import DurableShard, Origin
@@ -386,3 +389,89 @@ async def test_what_follows_a_commit_cannot_have_its_inputs_taken_in_again(
     assert len(executed) == 4
     assert "could not be told" in caplog.text
     await shard.close()
+
+
+async def test_three_instances_in_a_row_that_the_engine_fails_on_stop_the_shard_and_are_not_halted(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard, durable = place.shard()
+    await shard.open()
+    before = start_command(Nap, "before", None)
+    shard.deliver(place.records(before))
+    await until(lambda: shard.position == 1)
+    bug = Bug(monkeypatch)
+    doomed = [start_command(Nap, name, None) for name in "abc"]
+
+    for position, command in enumerate(doomed[:2], start=2):
+        shard.deliver(place.records(command))
+        await until(lambda position=position: shard.position == position)  # type: ignore[misc]  # mypy infers no default
+    shard.deliver(place.records(doomed[2]))
+    await until(lambda: bool(place.failures))
+
+    [failure] = place.failures
+    assert isinstance(failure, EngineBrokenError)
+    assert "nap::a, nap::b, nap::c" in str(failure)
+    assert shard.position == 3
+    place.failures.clear()
+    await shard.close()
+
+    # A restart does not begin to count anew: the next one fails at once, and is not refused either.
+    again, durable = place.shard()
+    await again.open()
+    again.deliver([CommandRecord(3, 0, doomed[2].key.encode(), encode_command(doomed[2]))])
+    await until(lambda: bool(place.failures))
+    assert again.position == 3
+    place.failures.clear()
+    await again.close()
+
+    # A release without the bug goes on where the engine failed.
+    bug.mend()
+    mended, durable = place.shard()
+    await mended.open()
+    mended.deliver([CommandRecord(3, 0, doomed[2].key.encode(), encode_command(doomed[2]))])
+    await until(lambda: state_in(durable, doomed[2]) is not None)
+    await mended.close()
+
+
+async def test_an_instance_that_fails_again_and_again_does_not_stop_its_shard(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard, _ = place.shard()
+    await shard.open()
+    Bug(monkeypatch)
+
+    for position in range(1, 6):
+        shard.deliver(place.records(start_command(Nap, "a", None)))
+        await until(lambda position=position: shard.position == position)  # type: ignore[misc]  # as above
+
+    await shard.close()
+
+
+async def test_an_instance_that_succeeds_ends_a_row_of_failures(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard, _ = place.shard()
+    await shard.open()
+    bug = Bug(monkeypatch)
+
+    for position, name in enumerate("abxcdyef", start=1):
+        bug.mend() if name in "xy" else bug.spoil()
+        shard.deliver(place.records(start_command(Nap, name, None)))
+        await until(lambda position=position: shard.position == position)  # type: ignore[misc]  # as above
+
+    await shard.close()
+
+
+class Bug:
+    """The engine fails on each input."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self.spoil()
+
+    def spoil(self) -> None:
+        def fail(*_: object, **__: object) -> Decision:
+            raise ZeroDivisionError("a bug")
+
+        self._monkeypatch.setattr(execution, "apply", fail)
+
+    def mend(self) -> None:
+        self._monkeypatch.setattr(execution, "apply", apply)
