@@ -53,6 +53,7 @@ async def run_cycle(
     *,
     now: datetime,
     fold: bool = True,
+    expire: bool = True,
     turn: AbstractAsyncContextManager[object] = _NO_OTHERS,
     failed: Sequence[str] = (),
 ) -> Batch:
@@ -69,6 +70,7 @@ async def run_cycle(
         now: The time of all transitions of the cycle.
         fold: Whether steps are executed within the cycle. A step that may have killed its worker is not: that it is
             tried again is committed first.
+        expire: Whether what is kept no longer is deleted.
         turn: Held by a cycle of many inputs: one after the other they end sooner than side by side. Those of few
             inputs need none.
         failed: The `failed` of the batch before.
@@ -77,6 +79,9 @@ async def run_cycle(
         EngineBrokenError: The engine failed on too many instances in a row; nothing of the cycle counts.
     """
     cycle = _Cycle(shard, committed, runner, now=now, fold=fold, failed=failed)
+    if expire:
+        # It goes first, so that a key is free the moment its retention is over.
+        cycle.expire()
     await cycle.take_all(sources, turn=turn)
     return cycle.finish()
 
@@ -128,13 +133,14 @@ class _Cycle:
         self._intake = Intake(self._execution)
         self._runner = runner
 
-    async def take_all(self, sources: Sequence[Source], *, turn: AbstractAsyncContextManager[object]) -> None:
-        """Takes the inputs in their order, some in one go, until their outputs are large.
-
-        What is kept no longer goes first, so that a key is free the moment its retention is over.
-        """
+    def expire(self) -> None:
+        """Deletes what is kept no longer, a bounded part of it."""
         tables, batch = self._execution.tables, self._execution.batch
         batch.more_expired = tables.expire(self._execution.now, limit=_EXPIRED_PER_CYCLE) == _EXPIRED_PER_CYCLE
+
+    async def take_all(self, sources: Sequence[Source], *, turn: AbstractAsyncContextManager[object]) -> None:
+        """Takes the inputs in their order, some in one go, until their outputs are large."""
+        batch = self._execution.batch
         left = sources
         for count in _FEW_INPUTS:
             left = await self._take_some(left, count)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.tables import derive
 from hephaestus_stream.errors import CommitFailedError, HephaestusError
 from hephaestus_stream.runtime.changelog import ChangelogTopic, replay
+from hephaestus_stream.runtime.clock import WorkerClock, uptime
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.position import (
     POSITION_KEY,
@@ -74,8 +74,9 @@ class Opened:
 class DurableShard:
     """Owns the state of one partition; all methods but `stop` block, and belong into a thread."""
 
-    def __init__(self, origin: Origin, partition: int) -> None:
+    def __init__(self, origin: Origin, partition: int, clock: WorkerClock | None = None) -> None:
         self._origin = origin
+        self._clock = clock or WorkerClock()
         self._partition = partition
         self._stop = threading.Event()
         self._producer = TransactionalProducer(origin.connection, partition=partition, stop=self._stop)
@@ -161,12 +162,17 @@ class DurableShard:
         # The position is the last record of `state`, so its offset is what the database is brought up to.
         changelog = [*batch.changelog(), (POSITION_KEY, record)]
         topic = self._origin.changelog.name
-        as_of = datetime.now(UTC)
+        as_of, sent = self._clock.now(), uptime()
         offset = self._producer.commit([*batch.outputs, *(OutputRecord(topic, key, value) for key, value in changelog)])
         if offset is None:
             # The batch is committed: no input of it may be taken in again.
             raise CommitFailedError(f"partition {self._partition}: the commit did not tell the offset of the position")
         self._failed = batch.failed
+        appended = self._producer.appended_at
+        if appended is not None:
+            self._clock.observe(appended, sent=sent, reported=uptime())
+        # Whatever lies beyond the position was appended after it, whatever this machine's clock says.
+        as_of = appended or as_of
         self.store.write([*batch.changes.items(), (POSITION_KEY, record)], changelog_offset=offset, as_of=as_of)
 
     def _progress(self, reached: int, end: int) -> None:

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeVar, cast
 
@@ -30,6 +30,7 @@ from hephaestus_stream.errors import (
     StoppedError,
 )
 from hephaestus_stream.runtime.backlog import Backlog
+from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.exhaustion import exhaustion_of
@@ -87,6 +88,7 @@ class Surroundings:
     fail: Callable[[BaseException], None]
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Of a shard that has much to do at once."""
+    clock: WorkerClock = field(default_factory=WorkerClock)
 
 
 class Shard:
@@ -104,7 +106,8 @@ class Shard:
         self._held: set[TimerRecord] = set()
         self._parked: set[ParkedKind] = set()
         self._at_work: asyncio.Future[object] | None = None
-        self._gate = TimerGate(end=0, opened_at=datetime.now(UTC))
+        self._clock = surroundings.clock
+        self._gate = TimerGate(end=0, opened_at=self._clock.now())
         self._loop: asyncio.Task[None] | None = None
         self._closing = False
         self._draining = False
@@ -112,7 +115,7 @@ class Shard:
         self._careful_inputs = 0
         self._failed: tuple[str, ...] = ()
         self._just_started = False
-        self._careful_until = self._swept_at = datetime.now(UTC)
+        self._careful_until = self._swept_at = self._clock.now()
 
     async def open(self) -> None:
         """Fences the former owner, brings the state up to date, and begins to work.
@@ -122,9 +125,9 @@ class Shard:
         """
         opened = await self._in_thread(self._durable.open)
         self._position, self._failed = opened.position, opened.failed
-        self._gate = TimerGate(end=opened.log_end, opened_at=datetime.now(UTC))
+        self._gate = TimerGate(end=opened.log_end, opened_at=self._clock.now())
         self._careful_inputs = MAX_INPUTS if opened.worker_lost else 0
-        self._careful_until = datetime.now(UTC) + _CAREFUL
+        self._careful_until = self._clock.now() + _CAREFUL
         self._tell_parked(await self._in_thread(self._some_parked))
         orphans = await self._in_thread(partial(self._orphans, worker_lost=opened.worker_lost))
         self._mailbox.put_taken_over(orphans)
@@ -218,18 +221,22 @@ class Shard:
     async def _run(self) -> None:
         add_log_fields({"partition": self.partition})
         while True:
-            now, closing = datetime.now(UTC), self._closing
+            now, closing = self._clock.now(), self._closing
             self._work_off()
             self._reading.note(self._full)
             if self._just_started:
                 await _let_prompt_steps_end()
             sources = self._take(now)
-            if sources or (now - self._swept_at > _IDLE and not closing):
+            if sources or (self._is_time_to_look(now) and not closing):
                 await self._cycle(sources, now=now)
             elif closing:
                 return
             else:
                 await self._mailbox.wait(self._rest(now).total_seconds())
+
+    def _is_time_to_look(self, now: datetime) -> bool:
+        """Whether a cycle without inputs is due: for what has expired, or since its commit tells the brokers' time."""
+        return abs(now - self._swept_at) > _IDLE or self._clock.needs_observation
 
     def _take(self, now: datetime) -> list[Source]:
         """The inputs of the next cycle; outcomes alone where nothing new may begin."""
@@ -254,7 +261,15 @@ class Shard:
         self._telemetry.cycle_begins()
         try:
             batch = await run_cycle(
-                self._profile, store, runner, sources, now=now, fold=fold, turn=self._around.turn, failed=self._failed
+                self._profile,
+                store,
+                runner,
+                sources,
+                now=now,
+                fold=fold,
+                expire=self._clock.check(),
+                turn=self._around.turn,
+                failed=self._failed,
             )
             sources = batch.taken_of(sources)
             self._put_back(batch.left)
@@ -369,7 +384,7 @@ class Shard:
             self._mailbox.put_outcome(AttemptEnded(id, future.result()))
 
     def _due_timers(self, now: datetime, *, limit: int) -> list[TimerDue]:
-        if limit <= 0:
+        if limit <= 0 or not self._clock.check():
             return []
         tables = Tables(self._durable.store, command_retention=timedelta(0))
         has_commands = self._mailbox.has_commands
@@ -383,6 +398,8 @@ class Shard:
         """How long the shard may sleep if nothing comes in."""
         if self._backlog:  # nobody tells when the runner has room again
             return _BUSY
+        if self._clock.is_off:
+            return _HELD
         due_at = next_timer(self._durable.store)
         if due_at is None:
             return _IDLE

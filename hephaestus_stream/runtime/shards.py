@@ -95,7 +95,7 @@ class OwnedShards:
 
     async def _open(self, partition: int) -> None:
         epoch = self._epoch
-        durable = DurableShard(self._origin, partition)
+        durable = DurableShard(self._origin, partition, self._surroundings.clock)
         self._opening[partition] = durable
         shard = Shard(partition, durable, self._surroundings)
         if self._draining:

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, cast
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -60,6 +60,8 @@ class TransactionalProducer:
         self._state_topic = Topics(connection.namespace).state
         self._name = f"{connection.namespace}-{partition}"
         self._told: KafkaError | None = None
+        self.appended_at: datetime | None = None
+        """When a broker appended the last record of `state` of the last commit, by the broker's clock."""
         settings = connection.librdkafka(
             transactional_id=self._name,
             transaction_timeout_ms=int(TRANSACTION_TIMEOUT.total_seconds() * 1000),
@@ -117,6 +119,7 @@ class TransactionalProducer:
                 pace = self._next_pace(records, attempt, problem.error)
                 self._stop.wait(min(0.05 * 2 ** min(number, 10), LONGEST_REST.total_seconds()))
             else:
+                self.appended_at = attempt.appended_at
                 return attempt.state_offset
         raise AssertionError("itertools.count ended")  # pragma: no cover
 

@@ -6,11 +6,12 @@ A report costs more than the rest of a record's way through Python, so an attemp
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from enum import Enum
 from functools import partial
 from typing import Protocol
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, Message
 
 from hephaestus_stream.wire.record import OutputRecord
 
@@ -50,6 +51,7 @@ class Attempt:
     def __init__(self, records: Sequence[OutputRecord], *, state_topic: str, pace: Pace) -> None:
         self.pace = pace
         self.state_offset: int | None = None
+        self.appended_at: datetime | None = None
         self.failures: dict[int, KafkaError] = {}
         backwards = range(len(records) - 1, -1, -1)
         self.last_state = next((index for index in backwards if records[index].topic == state_topic), -1)
@@ -65,3 +67,6 @@ class Attempt:
             self.failures[index] = error
         elif index == self.last_state:
             self.state_offset = message.offset()
+            kind, milliseconds = message.timestamp()
+            if kind == TIMESTAMP_LOG_APPEND_TIME:
+                self.appended_at = datetime.fromtimestamp(milliseconds / 1000, UTC)

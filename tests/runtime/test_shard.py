@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from hephaestus_stream.cycle.record import Header, Record, encode
 from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.cycle.tables import Tables
 from hephaestus_stream.errors import EngineBrokenError
+from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.durable import DurableShard, Origin
@@ -32,7 +34,7 @@ from hephaestus_stream.runtime.topics import create_topics, describe_changelog, 
 from hephaestus_stream.telemetry.commits import ShardTelemetry
 from hephaestus_stream.wire.command import Command, encode_command
 from hephaestus_stream.wire.connection import Connection
-from hephaestus_stream.wire.request import cancel_command, start_command
+from hephaestus_stream.wire.request import AnyWorkflow, cancel_command, start_command
 from hephaestus_stream.wire.topics import Topics
 
 gates: dict[str, asyncio.Event] = {}
@@ -109,12 +111,16 @@ class Place:
     threads: ThreadPoolExecutor
     origin: Origin
     producer: Producer
+    workflows: tuple[AnyWorkflow, ...]
+    clock: WorkerClock = field(default_factory=WorkerClock)
     failures: list[BaseException] = field(default_factory=list[BaseException])
     offsets: itertools.count[int] = field(default_factory=itertools.count)
 
     def shard(self) -> tuple[Shard, DurableShard]:
-        durable = DurableShard(self.origin, 0)
-        around = Surroundings(self._profile, self.runner, self.courier, self.threads, self.failures.append)
+        durable = DurableShard(self.origin, 0, self.clock)
+        around = Surroundings(
+            self._profile, self.runner, self.courier, self.threads, self.failures.append, clock=self.clock
+        )
         return Shard(0, durable, around), durable
 
     def records(self, *commands: Command) -> list[CommandRecord]:
@@ -131,7 +137,7 @@ class Place:
             partition=partition,
             partitions=1,
             topics=Topics(self.connection.namespace),
-            catalog=Catalog((Flow, Nap, Talk)),
+            catalog=Catalog(self.workflows),
             jitter=lambda: 0.5,
         )
 
@@ -140,6 +146,12 @@ class Place:
 async def place(connection: Connection, tmp_path: Path) -> AsyncGenerator[Place]:
     gates.clear()
     executed.clear()
+    async with place_of(connection, tmp_path, (Flow, Nap, Talk)) as found:
+        yield found
+
+
+@asynccontextmanager
+async def place_of(connection: Connection, tmp_path: Path, workflows: tuple[AnyWorkflow, ...]) -> AsyncGenerator[Place]:
     create_topics(connection, partitions=1, replication_factor=1)
     topic = Topics(connection.namespace).commands
     log = CommandsLog(connection, topic=topic, topic_id=topic_ids(connection)[topic])
@@ -152,6 +164,7 @@ async def place(connection: Connection, tmp_path: Path) -> AsyncGenerator[Place]
         ThreadPoolExecutor(2),
         origin,
         Producer(connection.librdkafka(linger_ms=0)),
+        workflows,
     )
     yield found
     await found.runner.close()
