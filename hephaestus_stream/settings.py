@@ -49,6 +49,12 @@ def _addresses(bootstrap: str) -> str:
     return bootstrap
 
 
+def _listener(address: str) -> str:
+    if _ADDRESS.fullmatch(address) is None:
+        raise ValueError(f"{address!r} is no address to listen on: write host:port, as 127.0.0.1:8080")
+    return address
+
+
 def _namespace(namespace: str) -> str:
     if re.fullmatch(rf"[A-Za-z0-9._-]{{1,{_MOST_NAMESPACE}}}", namespace) is None or namespace in {".", ".."}:
         raise ValueError(
@@ -123,6 +129,8 @@ class Settings(BaseSettings):
         encryption_provider: Where keys come from instead, as `module:attribute` of a `KeyProvider`.
         encryption_required: Whether the worker refuses commands whose payload is plain.
         encryption_of_errors: Whether the texts of exceptions are encrypted as well, which may quote payloads.
+        http: Where the worker tells its health over HTTP: `host:port`. It is off unless set, since several workers may
+            share a machine; it needs the extra `web`.
         log_level: From which level on the worker logs.
         log_format: What a line of its log is: `text` for people, or `json`, one object a line, for machines.
     """
@@ -151,6 +159,7 @@ class Settings(BaseSettings):
     encryption_provider: str | None = None
     encryption_required: bool = False
     encryption_of_errors: bool = True
+    http: Annotated[str, AfterValidator(_listener)] | None = None
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
     log_format: Literal["text", "json"] = "text"
 

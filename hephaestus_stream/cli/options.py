@@ -67,6 +67,9 @@ class WorkerOptions:
     threads: Annotated[int | None, Parameter(help="Blocking steps at once.")] = None
     processes: Annotated[int | None, Parameter(help="Steps in processes at once.")] = None
     data: Annotated[Path | None, Parameter(help="The folder of its databases; they can be rebuilt from Kafka.")] = None
+    http: Annotated[
+        str | None, Parameter(help="`host:port` on which it tells its health; off unless set. Env: HEPHAESTUS_HTTP.")
+    ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None, Parameter(help="From which level on it logs.")
     ] = None
@@ -81,6 +84,7 @@ class WorkerOptions:
             "threads": self.threads,
             "processes": self.processes,
             "data": self.data,
+            "http": self.http,
             "log_level": self.log_level,
             "log_format": self.log_format,
         }

@@ -10,12 +10,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Final
 
 from hephaestus_stream.cli.deadline import Deadline
 from hephaestus_stream.cli.failure import ExitCode
-from hephaestus_stream.errors import HephaestusError, WorkerCrashedError
+from hephaestus_stream.errors import HephaestusError, SettingsError, WorkerCrashedError
+from hephaestus_stream.runtime.health import HealthReport
 from hephaestus_stream.runtime.worker import run_worker
 from hephaestus_stream.settings import Settings
 from hephaestus_stream.wire.request import AnyWorkflow
@@ -64,14 +66,15 @@ async def _serve(
     on_hard_exit: Callable[[], object],
     deadline: Deadline,
 ) -> None:
-    stop = asyncio.Event()
+    stop, health = asyncio.Event(), HealthReport()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, partial(_stop, stop, number, on_hard_exit))
     names = ", ".join(f"{workflow.definition.name} {workflow.definition.version}" for workflow in workflows)
     _logger.info("worker of the namespace '%s' at %s with %s", settings.namespace, settings.bootstrap, names)
     try:
-        await run_worker(workflows, settings, stop=stop, on_ready=_Readiness(on_ready))
+        async with _http(settings, health):
+            await run_worker(workflows, settings, stop=stop, on_ready=_Readiness(on_ready), health=health)
     except HephaestusError as failure:
         deadline.begin(failure)
         raise
@@ -81,6 +84,19 @@ async def _serve(
         raise crash from error
     _logger.info("stopped in order")
     deadline.begin(None)
+
+
+def _http(settings: Settings, health: HealthReport) -> AbstractAsyncContextManager[None]:
+    if settings.http is None:
+        return nullcontext()
+    try:
+        # Whoever serves nothing needs none of it.
+        from hephaestus_stream.web.server import serving  # noqa: PLC0415 - as above
+    except ImportError as error:
+        raise SettingsError(
+            f"http: {settings.http} needs the extra `web` ({error}): pip install 'hephaestus-stream[web]'"
+        ) from error
+    return serving(settings.http, health)
 
 
 def _crashed(error: Exception) -> WorkerCrashedError:

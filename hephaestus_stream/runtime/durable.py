@@ -16,6 +16,7 @@ from hephaestus_stream.errors import CommitFailedError, HephaestusError
 from hephaestus_stream.runtime.changelog import ChangelogTopic, replay
 from hephaestus_stream.runtime.clock import WorkerClock, uptime
 from hephaestus_stream.runtime.commands_log import CommandsLog
+from hephaestus_stream.runtime.health import ReplayProgress
 from hephaestus_stream.runtime.position import (
     POSITION_KEY,
     Position,
@@ -82,8 +83,8 @@ class DurableShard:
         self._producer = TransactionalProducer(origin.connection, partition=partition, stop=self._stop)
         self._store: Store | None = None
         self._failed: tuple[str, ...] = ()
-        self.unreplayed = 0
-        """Records of the changelog that an opening still has before it."""
+        self.replay = ReplayProgress(0, 0)
+        """How far an opening has followed the changelog."""
 
     @property
     def store(self) -> Store:
@@ -176,7 +177,7 @@ class DurableShard:
         self.store.write([*batch.changes.items(), (POSITION_KEY, record)], changelog_offset=offset, as_of=as_of)
 
     def _progress(self, reached: int, end: int) -> None:
-        self.unreplayed = max(end - reached, 0)
+        self.replay = ReplayProgress(reached, end)
         if end > _SLOW_REPLAY:
             _logger.info("partition %d: replayed %d of %d records", self._partition, reached, end)
 

@@ -10,6 +10,7 @@ from hephaestus_stream.cycle.attempt import AttemptId
 from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.errors import ShardClosedError, StoppedError
 from hephaestus_stream.runtime.durable import DurableShard, Origin
+from hephaestus_stream.runtime.health import WorkerHealth
 from hephaestus_stream.runtime.shard import Shard, Surroundings
 from hephaestus_stream.telemetry.gauges import ShardLoad
 from hephaestus_stream.wire.partition import partition_for
@@ -42,14 +43,17 @@ class OwnedShards:
         self._opening: dict[int, DurableShard] = {}
         self._shards: dict[int, Shard] = {}
         self._last_positions: dict[int, int] = {}
+        self._closed: dict[int, str] = {}
+        self._joined = False
         self._epoch = 0
         self._draining = False
 
     async def assign(self, partitions: frozenset[int]) -> None:
         """Opens these partitions side by side; one that cannot be owned safely stays closed."""
-        self._last_positions = {}
+        epoch, self._last_positions, self._closed = self._epoch, {}, {}
         self._surroundings.runner.stop_all_but(lambda attempt: self._partition_of(attempt) in partitions)
         await asyncio.gather(*(self._open(partition) for partition in sorted(partitions)))
+        self._joined = epoch == self._epoch
         self._on_ready(sorted(self._shards))
 
     def position(self, partition: int) -> int | None:
@@ -76,7 +80,24 @@ class OwnedShards:
 
     def unreplayed(self) -> dict[int, int]:
         """What the shards that open have before them, by partition."""
-        return {partition: durable.unreplayed for partition, durable in tuple(self._opening.items())}
+        return {
+            partition: max(durable.replay.end - durable.replay.reached, 0)
+            for partition, durable in tuple(self._opening.items())
+        }
+
+    def health(self, *, failure: BaseException | None) -> WorkerHealth:
+        """How the shards are."""
+        clock = self._surroundings.clock
+        return WorkerHealth(
+            joined=self._joined,
+            ready=tuple(sorted(self._shards)),
+            opening={partition: self._opening[partition].replay for partition in sorted(self._opening)},
+            closed=dict(sorted(self._closed.items())),
+            clock_difference=clock.difference,
+            clock_is_off=clock.is_off,
+            stopping=self._draining,
+            failure=None if failure is None else str(failure) or type(failure).__name__,
+        )
 
     def drain(self) -> None:
         """Begins nothing new on any partition, those included that are opened from now on."""
@@ -87,6 +108,7 @@ class OwnedShards:
     async def revoke(self) -> None:
         """Closes all shards side by side; running steps go on, in case the partition comes back."""
         self._epoch += 1
+        self._joined = False
         for durable in self._opening.values():
             durable.stop()
         shards, self._shards = self._shards, {}
@@ -103,6 +125,7 @@ class OwnedShards:
         try:
             await shard.open()
         except ShardClosedError as error:
+            self._closed[partition] = str(error)
             _logger.error("%s", error)  # noqa: TRY400 - the message says all
             await asyncio.to_thread(durable.close, position=None)
         except StoppedError:

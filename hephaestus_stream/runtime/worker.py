@@ -19,6 +19,7 @@ from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.data_folder import data_folder
 from hephaestus_stream.runtime.durable import Origin
 from hephaestus_stream.runtime.exhaustion import explained
+from hephaestus_stream.runtime.health import HealthReport
 from hephaestus_stream.runtime.runner import StepRunner
 from hephaestus_stream.runtime.shard import Surroundings
 from hephaestus_stream.runtime.shards import OwnedShards
@@ -43,6 +44,7 @@ async def run_worker(
     *,
     stop: asyncio.Event,
     on_ready: Callable[[Sequence[int]], None] | None = None,
+    health: HealthReport | None = None,
 ) -> None:
     """Works until it is told to stop; it then closes its shards in order and returns.
 
@@ -51,6 +53,7 @@ async def run_worker(
         settings: Where Kafka is, and how much to do at once.
         stop: Set it to end the worker.
         on_ready: Told the partitions that this worker owns, after each assignment.
+        health: Where the worker says how it is.
 
     Raises:
         BrokerUnreachableError: No broker answers.
@@ -63,7 +66,7 @@ async def run_worker(
         EngineBrokenError: The engine failed on three instances one after the other.
     """
     with data_folder(settings.data / settings.namespace), explained():
-        await _work(workflows, settings, stop=stop, on_ready=on_ready or _log_ready)
+        await _work(workflows, settings, stop=stop, on_ready=on_ready or _log_ready, health=health or HealthReport())
 
 
 async def _work(
@@ -72,6 +75,7 @@ async def _work(
     *,
     stop: asyncio.Event,
     on_ready: Callable[[Sequence[int]], None],
+    health: HealthReport,
 ) -> None:
     catalog, cipher = Catalog(workflows), settings.cipher()
     require_places(catalog)
@@ -117,6 +121,7 @@ async def _work(
         data=settings.data / settings.namespace / "faust",
         session_timeout=settings.session_timeout,
     )
+    health.attach(lambda: shards.health(failure=app.feed.failure))
     closed = asyncio.Event()
 
     async def drain() -> None:

@@ -1,0 +1,77 @@
+"""The HTTP server of a worker, on the worker's own event loop: where that stands still, nobody answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from hephaestus_stream.errors import SettingsError
+from hephaestus_stream.runtime.health import HealthReport
+from hephaestus_stream.web.health import health_routes
+
+_logger: Final = logging.getLogger(__name__)
+
+_LAST_REQUESTS_SECONDS: Final = 1
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals alone: the worker stops in order, and this server with it."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Capture none."""
+        yield
+
+
+def application(report: HealthReport) -> FastAPI:
+    """Everything that a worker serves."""
+    app = FastAPI(title="hephaestus_stream")
+    app.include_router(health_routes(report))
+    return app
+
+
+@asynccontextmanager
+async def serving(address: str, report: HealthReport) -> AsyncGenerator[None]:
+    """Serves on an address for the length of a block.
+
+    Args:
+        address: `host:port`; port 0 takes a free one, which the log tells.
+        report: How the worker is.
+
+    Raises:
+        SettingsError: The address cannot be listened on.
+    """
+    with _listening(address) as listener:
+        config = uvicorn.Config(
+            application(report),
+            access_log=False,
+            log_config=None,
+            lifespan="off",
+            timeout_graceful_shutdown=_LAST_REQUESTS_SECONDS,
+        )
+        server = _Server(config)
+        task = asyncio.create_task(server.serve([listener]), name="http")
+        host, port = listener.getsockname()[:2]
+        _logger.info("health is told at http://%s:%d/health/ready", f"[{host}]" if ":" in host else host, port)
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await asyncio.wait({task}, timeout=2 * _LAST_REQUESTS_SECONDS)
+
+
+def _listening(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    try:
+        family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, int(port)), family=family)
+    except OSError as error:
+        raise SettingsError(f"http: the worker cannot listen on {address} ({error}): name another address") from error

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+
+from hephaestus_stream.cli.failure import ExitCode
+from hephaestus_stream.errors import SettingsError
+from hephaestus_stream.runtime.health import HealthReport, ReplayProgress, WorkerHealth
+from hephaestus_stream.runtime.topics import create_topics
+from hephaestus_stream.web.server import serving
+from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.topics import Topics
+from tests.cli.command_line import FLOWS, CommandLine
+
+Eventually = Callable[[Callable[[], bool]], None]
+WELL = WorkerHealth(joined=True, ready=(0, 1))
+
+
+@pytest.fixture
+def hephaestus(tmp_path: Path) -> CommandLine:
+    (tmp_path / "flows.py").write_text(FLOWS)
+    (tmp_path / "hephaestus.toml").write_text("replication_factor = 1\npartitions = 2\n")
+    return CommandLine(tmp_path)
+
+
+def asked(log: Path, path: str) -> tuple[int, dict[str, Any]]:
+    """What a worker answers; status 0 as long as it does not listen."""
+    address = re.search(r"health is told at (http://[^/]+)/", log.read_text())
+    return (0, {}) if address is None else fetched(f"{address[1]}{path}")
+
+
+def fetched(url: str) -> tuple[int, dict[str, Any]]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - of this test's own worker
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_a_worker_that_owns_its_partitions_is_live_and_ready(
+    hephaestus: CommandLine, connection: Connection, tmp_path: Path, eventually: Eventually
+) -> None:
+    log = tmp_path / "log"
+    kafka = ("--bootstrap", connection.bootstrap, "--namespace", connection.namespace)
+    with hephaestus.running("worker", "flows", *kafka, "--http", "127.0.0.1:0", log=log) as worker:
+        eventually(lambda: asked(log, "/health/ready")[0] == 200)
+
+        _, ready = asked(log, "/health/ready")
+        assert (ready["ready"], ready["reasons"]) == (True, [])
+        assert ready["partitions"] == {"ready": [0, 1], "opening": {}, "closed": {}}
+        assert abs(ready["clock_difference"]) < 5
+        assert asked(log, "/health/live") == (200, {"live": True, "reason": None})
+
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    assert log.read_text().splitlines()[-1].endswith("stopped in order")
+
+
+def test_a_worker_that_replays_says_how_far_it_is_and_why_a_partition_stays_closed(
+    hephaestus: CommandLine, connection: Connection, tmp_path: Path, eventually: Eventually
+) -> None:
+    create_topics(connection, partitions=2, replication_factor=1)
+    producer = Producer(connection.librdkafka(linger_ms=20, queue_buffering_max_messages=1_000_000))
+    for number in range(300_000):
+        producer.produce(Topics(connection.namespace).state, b"x", b"\x7f%d" % number, 1)
+    assert producer.flush(60) == 0
+    log, seen = tmp_path / "log", list[tuple[int, int]]()
+
+    def is_closed() -> bool:
+        code, said = asked(log, "/health/ready")
+        assert code in {0, 503}
+        if "1" in said.get("partitions", {}).get("opening", {}):
+            progress = said["partitions"]["opening"]["1"]
+            seen.append((progress["reached"], progress["end"]))
+        return bool(said) and "1" in said["partitions"]["closed"]
+
+    kafka = ("--bootstrap", connection.bootstrap, "--namespace", connection.namespace)
+    with hephaestus.running("worker", "flows", *kafka, "--http", "127.0.0.1:0", log=log):
+        eventually(is_closed)
+        _, said = asked(log, "/health/ready")
+        assert asked(log, "/health/live")[0] == 200
+
+    assert any(0 < reached < end == 300_000 for reached, end in seen)
+    assert [reached for reached, _ in seen] == sorted(reached for reached, _ in seen)
+    assert said["partitions"]["ready"] == [0]
+    assert "its state has records but no position" in said["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("health", "reason"),
+    [
+        (WorkerHealth(), "no partitions yet"),
+        (WorkerHealth(joined=True, opening={3: ReplayProgress(5, 9)}), "1 partitions are being opened"),
+        (WorkerHealth(joined=True, closed={3: "3 stays closed"}), "3 stays closed"),
+        (WorkerHealth(joined=True, clock_difference=timedelta(hours=-1), clock_is_off=True), "by -3600.0 s"),
+        (WorkerHealth(joined=True, stopping=True), "stops"),
+        (WorkerHealth(joined=True, failure="fenced"), "fenced"),
+    ],
+)
+async def test_each_reason_not_to_be_ready_is_told_with_503(health: WorkerHealth, reason: str) -> None:
+    report = HealthReport()
+    port = free_port()
+    async with serving(f"127.0.0.1:{port}", report):
+        report.attach(lambda: WELL)
+        assert (await answer(port, "ready"))[0] == 200
+        report.attach(lambda: health)
+        code, said = await answer(port, "ready")
+        live, _ = await answer(port, "live")
+
+    assert (code, said["ready"]) == (503, False)
+    assert [reason in each for each in said["reasons"]] == [True]
+    assert live == (503 if health.failure else 200)
+
+
+async def test_an_address_that_is_taken_is_a_wrong_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(SettingsError, match=f"cannot listen on {address}"):
+            async with serving(address, HealthReport()):
+                pass
+
+
+def test_a_worker_without_the_extra_says_how_to_get_it(hephaestus: CommandLine, connection: Connection) -> None:
+    (hephaestus.folder / "fastapi.py").write_text("raise ImportError('No module named fastapi')")
+
+    kafka = ("--bootstrap", connection.bootstrap, "--namespace", connection.namespace)
+    ended = hephaestus("worker", "flows", *kafka, "--http", "127.0.0.1:0")
+
+    assert ended.code == ExitCode.USAGE
+    assert "pip install 'hephaestus-stream[web]'" in ended.err.splitlines()[-1]
+
+
+async def answer(port: int, name: str) -> tuple[int, dict[str, Any]]:
+    return await asyncio.to_thread(fetched, f"http://127.0.0.1:{port}/health/{name}")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
