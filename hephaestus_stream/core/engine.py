@@ -91,7 +91,7 @@ def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the fun
         case TimerFired():
             progress.fire(journal, what)
         case Recovered():
-            progress.recover(journal, worker_lost=what.worker_lost, alive=what.alive)
+            progress.recover(journal, what)
         case _:
             assert_never(what)
     return journal.decision()

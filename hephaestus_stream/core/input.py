@@ -139,10 +139,14 @@ class Recovered(msgspec.Struct, frozen=True):
     Attributes:
         worker_lost: Whether the former worker went without closing: then a step may be what killed it.
         alive: The nodes whose attempts go on, since this very process executes them still.
+        last_seen: When the lost worker last committed anything; None where that is unknown.
+        begun_last: When the attempt began that was the last to begin on the lost worker; None where that is unknown.
     """
 
     worker_lost: bool
     alive: tuple[str, ...] = ()
+    last_seen: datetime | None = None
+    begun_last: datetime | None = None
 
 
 Input = (

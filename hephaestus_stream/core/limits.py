@@ -29,8 +29,14 @@ MAX_ERRORS_BYTES: Final = 70_000
 MAX_NODES: Final = 2_100
 """Of a workflow, enough for a fan-out of 2,000: what is kept of each node has to fit into the record of a run."""
 
-MAX_RESTARTS: Final = 3
-"""How often an attempt is taken up again after its worker was lost, before it counts as failed."""
+MAX_PROMPT_LOSSES: Final = 2
+"""Workers in a row that an attempt may lose promptly, being the last one that began; with the next one it fails."""
+
+PROMPT_LOSS: Final = timedelta(minutes=1)
+"""What kills its worker mostly does so at once: what ran there for longer is hardly to blame."""
+
+MAX_RESTARTS: Final = 10
+"""How often an attempt is taken up again after its worker was lost, whoever is to blame, before it counts as failed."""
 
 MAX_LIVE_RUNS: Final = 1000
 """Live runs of one key, where the scope allows several."""

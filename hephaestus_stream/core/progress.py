@@ -19,21 +19,25 @@ from hephaestus_stream.core.decision import (
     StopStep,
 )
 from hephaestus_stream.core.ending import Ending
-from hephaestus_stream.core.input import StepFailed, StepSuspended, TimerFired, TimerKind
+from hephaestus_stream.core.input import Recovered, StepFailed, StepSuspended, TimerFired, TimerKind
 from hephaestus_stream.core.join import Verdict, judge
 from hephaestus_stream.core.journal import Journal
 from hephaestus_stream.core.limits import (
     MAX_ERRORS_BYTES,
     MAX_NODE_ERROR,
     MAX_PAYLOAD_BYTES,
+    MAX_PROMPT_LOSSES,
     MAX_RESTARTS,
     MAX_RUN_ERROR,
+    PROMPT_LOSS,
 )
 from hephaestus_stream.core.state import ACTIVE, EarlyEvent, EndStatus, Error, NodeState, ParkedEvent, Reported
 
 _BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _SHOWN_LABEL = 100
+_WORKER_LOST = "WorkerLost"
+_UNRESTARTED: dict[str, object] = {"restarts": 0, "prompt_losses": 0, "restarted_at": None}
 
 
 def enter(journal: Journal, node: str, *, entered_from: str | None = None) -> None:
@@ -171,7 +175,7 @@ def fail_attempt(journal: Journal, what: StepFailed) -> None:
     _record_failure(journal, node, error=what.error)
     delay = policy.delay(state.attempt, jitter=what.jitter) if what.retry_after is None else what.retry_after
     due_at = _later(journal.now, delay)
-    journal.update(node, status="retrying", error=_kept(journal, what.error), restarts=0)
+    journal.update(node, status="retrying", error=_kept(journal, what.error), **_UNRESTARTED)
     journal.record("retry_scheduled", node, attempt=state.attempt + 1, details={"due_at": due_at.isoformat()})
     _set_timer(journal, node, kind="retry", due_at=due_at)
 
@@ -184,19 +188,34 @@ def fail_node(journal: Journal, node: str, *, error: Error) -> None:
     end(journal, "failed", node=node, error=error)
 
 
-def recover(journal: Journal, *, worker_lost: bool, alive: tuple[str, ...]) -> None:
-    """The run's steps are started again on a new owner; one that lost its worker too often fails its attempt."""
-    for node, state in list(journal.nodes.items()):
-        if state.status != "running" or node in alive or not journal.is_live:
+def recover(journal: Journal, what: Recovered) -> None:
+    """The run's steps are started again on a new owner; an attempt that lost too many workers fails.
+
+    Its policy may try it once more, when nothing else has just begun that could be to blame. Then its node fails,
+    whatever the policy says: each further attempt would cost as many workers again.
+    """
+    for node, before in list(journal.nodes.items()):
+        if before.status != "running" or node in what.alive or not journal.is_live:
             continue
-        restarts = state.restarts + worker_lost
-        if restarts > MAX_RESTARTS:
-            error = Error("WorkerLost", f"{restarts} workers were lost while they ran {node}")
-            fail_attempt(journal, StepFailed(node, state.attempt, error))
+        state = _count_loss(journal, node, what) if what.worker_lost else before
+        if state.prompt_losses > MAX_PROMPT_LOSSES or state.restarts > MAX_RESTARTS:
+            error = Error(_WORKER_LOST, f"{state.restarts} workers were lost while they ran {node}")
+            again = state.error is not None and state.error.type == _WORKER_LOST
+            fail_attempt(journal, StepFailed(node, state.attempt, error, permanent=again))
             continue
-        journal.update(node, restarts=restarts)
-        journal.record("step_restarted", node, attempt=state.attempt, details={"worker_lost": worker_lost})
+        journal.update(node, restarted_at=journal.now)
+        journal.record("step_restarted", node, attempt=state.attempt, details={"worker_lost": what.worker_lost})
         journal.effects.append(RunStep(node, state.attempt))
+
+
+def _count_loss(journal: Journal, node: str, what: Recovered) -> NodeState:
+    """Counts a lost worker, and blames it on an attempt that was the last to begin and had not run there for long."""
+    state = journal.nodes[node]
+    began = state.restarted_at or state.started_at
+    is_prompt = what.last_seen is None or began is None or what.last_seen - began < PROMPT_LOSS
+    is_last = what.begun_last is None or state.started_at is None or state.started_at >= what.begun_last
+    prompt_losses = state.prompt_losses + 1 if is_prompt and is_last else 0
+    return journal.update(node, restarts=state.restarts + 1, prompt_losses=prompt_losses)
 
 
 def end(journal: Journal, status: EndStatus, *, node: str | None, error: Error | None, **details: object) -> None:
@@ -245,7 +264,7 @@ def _give_up_otherwise(journal: Journal, node: str) -> None:
 
 def attempt(journal: Journal, node: str, *, number: int) -> None:
     """An attempt of a step begins."""
-    journal.update(node, status="running", attempt=number, started_at=journal.now, restarts=0)
+    journal.update(node, status="running", attempt=number, started_at=journal.now, **_UNRESTARTED)
     journal.record("step_started", node, attempt=number)
     journal.effects.append(RunStep(node, number))
 

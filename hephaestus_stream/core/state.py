@@ -94,6 +94,8 @@ class NodeState(msgspec.Struct, frozen=True, omit_defaults=True):
         otherwise: The outcome of a wait that times out; it counts among the record's payload bytes.
         entered_from: The node whose edge started this one; kept for exits, whose visible results depend on it.
         restarts: How often this attempt was taken up again after its worker was lost.
+        prompt_losses: How many of these workers, the last ones in a row, it may have killed.
+        restarted_at: When it was last taken up again, for whatever reason.
         error: Of the last failed attempt, shortened.
     """
 
@@ -107,6 +109,8 @@ class NodeState(msgspec.Struct, frozen=True, omit_defaults=True):
     otherwise: Reported | None = None
     entered_from: str | None = None
     restarts: int = 0
+    prompt_losses: int = 0
+    restarted_at: datetime | None = None
     error: Error | None = None
 
 

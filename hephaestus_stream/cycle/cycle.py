@@ -218,8 +218,8 @@ class _Cycle:
                 self._transit(id.key, id.run, end)
             case TimerDue(timer, jitter):
                 self._fire(timer, jitter)
-            case TakenOver(key, run, worker_lost):
-                self._take_over(key, run, worker_lost=worker_lost)
+            case TakenOver():
+                self._take_over(taken)
             case (record, command):
                 self._take_command(record, command)
             case _:
@@ -249,9 +249,9 @@ class _Cycle:
         if not self._transit(timer.key, timer.run, fired):
             execution.tables.clear_timer(timer)
 
-    def _take_over(self, key: str, run: str, *, worker_lost: bool) -> None:
+    def _take_over(self, taken: TakenOver) -> None:
         """Attaches to the attempts that this process still executes, and starts the others again."""
-        execution = self._execution
+        execution, key, run = self._execution, taken.key, taken.run
         found = self._find(key, run)
         if found is None:
             return
@@ -264,7 +264,8 @@ class _Cycle:
         alive = [attempt for attempt in attempts if self._runner.is_running(attempt.id)]
         execution.to_run.update({attempt.id: attempt for attempt in alive})
         if len(alive) < len(attempts):
-            self._transit(key, run, Recovered(worker_lost, tuple(attempt.id.node for attempt in alive)))
+            nodes = tuple(attempt.id.node for attempt in alive)
+            self._transit(key, run, Recovered(taken.worker_lost, nodes, taken.last_seen, taken.begun_last))
         if state.parked:
             Commands(execution).release(definition, execution.tables.state(key, run) or state)
 

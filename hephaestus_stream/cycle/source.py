@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from hephaestus_stream.cycle.attempt import AttemptEnd, AttemptId
 from hephaestus_stream.cycle.record import TimerRecord
@@ -48,11 +49,13 @@ class TimerDue:
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """A run has running steps that nobody executes: their worker is gone, or has closed."""
+    """A run has running steps that nobody executes: their worker is gone, or has closed; see `Recovered`."""
 
     key: str
     run: str
     worker_lost: bool
+    last_seen: datetime | None = None
+    begun_last: datetime | None = None
 
 
 Source = CommandRecord | AttemptEnded | TimerDue | TakenOver

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -63,12 +64,14 @@ class Opened:
         position: The next offset to read.
         log_end: The end of the commands at that moment.
         worker_lost: Whether the former owner went without closing.
+        last_seen: When the former owner committed for the last time.
         failed: The keys on which the engine failed last, one after the other.
     """
 
     position: int
     log_end: int
     worker_lost: bool
+    last_seen: datetime | None = None
     failed: tuple[str, ...] = ()
 
 
@@ -130,7 +133,13 @@ class DurableShard:
         )
         self._failed = () if found is None else found.failed
         self._write(Batch(failed=self._failed), position=position, closed_cleanly=False)
-        return Opened(position, end, worker_lost=found is not None and not found.closed_cleanly, failed=self._failed)
+        return Opened(
+            position,
+            end,
+            worker_lost=found is not None and not found.closed_cleanly,
+            last_seen=None if found is None else found.committed_at,
+            failed=self._failed,
+        )
 
     def commit(self, batch: Batch, *, position: int) -> None:
         """Commits a batch with the position that it leads to; only then the database follows.
@@ -152,18 +161,19 @@ class DurableShard:
                 self._store.close()
 
     def _write(self, batch: Batch, *, position: int, closed_cleanly: bool) -> None:
+        as_of, sent = self._clock.now(), uptime()
         record = encode_position(
             Position(
                 commands_offset=position,
                 commands_topic_id=self._origin.commands.topic_id,
                 closed_cleanly=closed_cleanly,
+                committed_at=as_of,
                 failed=batch.failed,
             )
         )
         # The position is the last record of `state`, so its offset is what the database is brought up to.
         changelog = [*batch.changelog(), (POSITION_KEY, record)]
         topic = self._origin.changelog.name
-        as_of, sent = self._clock.now(), uptime()
         offset = self._producer.commit([*batch.outputs, *(OutputRecord(topic, key, value) for key, value in changelog)])
         if offset is None:
             # The batch is committed: no input of it may be taken in again.

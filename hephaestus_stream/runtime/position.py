@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -21,6 +22,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         commands_offset: The next offset of `commands` to read; a record below it is dropped.
         commands_topic_id: The id of the topic that the offset counts in.
         closed_cleanly: Whether the owner finished in order: after an unclean close the first cycle does not fold.
+        committed_at: When it was committed, by the owner's clock: when a lost owner was last seen.
         failed: The keys on which the engine failed one after the other; a restart must not begin to count anew.
         schema: The version of this record; a newer one closes the partition.
     """
@@ -28,6 +30,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     commands_offset: int
     commands_topic_id: str
     closed_cleanly: bool
+    committed_at: datetime | None = None
     failed: tuple[str, ...] = ()
     schema: int = SCHEMA
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,7 +32,7 @@ from hephaestus_stream.errors import (
 from hephaestus_stream.runtime.backlog import Backlog
 from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.courier import Courier
-from hephaestus_stream.runtime.durable import DurableShard
+from hephaestus_stream.runtime.durable import DurableShard, Opened
 from hephaestus_stream.runtime.exhaustion import exhaustion_of
 from hephaestus_stream.runtime.gate import TimerGate
 from hephaestus_stream.runtime.mailbox import Mailbox
@@ -129,7 +129,7 @@ class Shard:
         self._careful_inputs = MAX_INPUTS if opened.worker_lost else 0
         self._careful_until = self._clock.now() + _CAREFUL
         self._tell_parked(await self._in_thread(self._some_parked))
-        orphans = await self._in_thread(partial(self._orphans, worker_lost=opened.worker_lost))
+        orphans = await self._in_thread(partial(self._orphans, opened))
         self._mailbox.put_taken_over(orphans)
         self._loop = asyncio.create_task(self._run(), name=f"{SHARD}{self.partition}")
         self._loop.add_done_callback(self._ended)
@@ -208,15 +208,25 @@ class Shard:
         """Begins nothing new; outcomes of running steps are still committed."""
         self._draining = True
 
-    def _orphans(self, *, worker_lost: bool) -> list[TakenOver]:
+    def _orphans(self, opened: Opened) -> list[TakenOver]:
         """The runs whose steps were being executed by the former owner, or by this worker before a rebalance."""
         tables = Tables(self._durable.store, command_retention=self._profile.command_retention)
-        found: list[TakenOver] = []
+        found: list[tuple[str, str]] = []
         after: bytes | None = None
         while page := tables.running(after=after, limit=_RUNNING_PAGE):
-            found += [TakenOver(key, run, worker_lost) for _, key, run in page]
+            found += [(key, run) for _, key, run in page]
             after = page[-1][0]
-        return found
+        # Only where a step may be what killed the worker they are all read once more than they have to be.
+        begun_last = max(self._beginnings(found), default=None) if opened.worker_lost else None
+        return [TakenOver(key, run, opened.worker_lost, opened.last_seen, begun_last) for key, run in found]
+
+    def _beginnings(self, runs: Iterable[tuple[str, str]]) -> Iterator[datetime]:
+        """When each attempt began that runs in them."""
+        for key, run in runs:
+            state = Tables(self._durable.store, command_retention=timedelta(0)).state(key, run)
+            for node in state.nodes.values() if state else ():
+                if node.status == "running" and node.started_at is not None:
+                    yield node.started_at
 
     async def _run(self) -> None:
         add_log_fields({"partition": self.partition})

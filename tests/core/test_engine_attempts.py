@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -13,7 +13,7 @@ from hephaestus_stream.core.answer import Refused
 from hephaestus_stream.core.decision import ClearTimer, RunStep, SetTimer
 from hephaestus_stream.core.engine import apply, halt
 from hephaestus_stream.core.input import Cancel, Input, Recovered, Resume, StepEmitted, StepFailed, TimerFired
-from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES, MAX_RESTARTS
+from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES, MAX_PROMPT_LOSSES, MAX_RESTARTS, PROMPT_LOSS
 from hephaestus_stream.core.state import Error, Reported
 from tests.core.flows import Work
 from tests.core.large import wide_flow
@@ -151,18 +151,56 @@ def test_a_step_that_awaits_its_retry_is_not_started_by_a_new_owner() -> None:
     assert play.state is before
 
 
-def test_an_attempt_whose_worker_is_lost_too_often_counts_as_failed() -> None:
+def lose_worker(play: Play, *, after: timedelta = timedelta(seconds=1), begun_last: datetime | None = None) -> None:
+    """The worker is lost so long after it took the run up, and another one takes it over."""
+    last_seen = play.now + after
+    play.now = last_seen + timedelta(minutes=5)  # whatever time the next worker takes to come
+    play.tell(Recovered(worker_lost=True, last_seen=last_seen, begun_last=begun_last))
+
+
+def test_an_attempt_that_loses_worker_after_worker_is_tried_once_more_and_then_its_node_fails() -> None:
     play = Play(Flow)
-    for lost in range(1, MAX_RESTARTS + 1):
-        play.recover(worker_lost=True)
-        assert play.state.nodes["fickle"].restarts == lost
-    play.recover(worker_lost=True)
+    for _ in range(MAX_PROMPT_LOSSES):
+        lose_worker(play)
+        assert play.told() == [("step_restarted", "fickle")]
+    lose_worker(play)
     error = play.state.nodes["fickle"].error
     assert error is not None
-    assert error.type == "WorkerLost"
-    assert play.statuses["fickle"] == "retrying"
+    assert (error.type, play.statuses["fickle"]) == ("WorkerLost", "retrying")
+
     play.fire("fickle", "retry")
-    assert play.state.nodes["fickle"].restarts == 0
+    for _ in range(MAX_PROMPT_LOSSES):
+        lose_worker(play)
+    lose_worker(play)
+
+    # The policy has an attempt left.
+    assert play.state.nodes["fickle"].attempt == 2
+    assert play.told() == [("step_failed", "fickle"), ("failed", "fickle")]
+
+
+def test_an_attempt_that_ran_on_each_lost_worker_for_a_while_is_not_to_blame() -> None:
+    play = Play(Flow)
+    for _ in range(MAX_RESTARTS):
+        lose_worker(play, after=PROMPT_LOSS)
+        assert play.told() == [("step_restarted", "fickle")]
+    lose_worker(play, after=PROMPT_LOSS)
+    assert play.statuses["fickle"] == "retrying"
+
+
+def test_an_attempt_is_not_to_blame_where_another_one_began_after_it() -> None:
+    play = Play(Flow)
+    for _ in range(MAX_PROMPT_LOSSES + 1):
+        lose_worker(play, begun_last=BEGIN + timedelta(seconds=1))
+        assert play.told() == [("step_restarted", "fickle")]
+
+
+def test_losses_with_a_long_life_between_them_are_not_in_a_row() -> None:
+    play = Play(Flow)
+    for _ in range(3):
+        for _ in range(MAX_PROMPT_LOSSES):
+            lose_worker(play)
+        lose_worker(play, after=PROMPT_LOSS)
+        assert play.told() == [("step_restarted", "fickle")]
 
 
 def test_time_never_runs_backwards_within_a_run() -> None:

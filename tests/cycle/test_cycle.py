@@ -296,11 +296,11 @@ def taken_over(partition: Partition) -> list[TakenOver]:
     return [TakenOver(key, run, worker_lost=True) for _, key, run in running]
 
 
-async def test_a_step_that_lost_four_workers_fails_its_attempt() -> None:
+async def test_a_step_that_lost_three_workers_promptly_fails_its_attempt() -> None:
     partition = Partition()
     command = start_command(Threaded, "a", Order())
     await partition.cycle(partition.record(command))
-    for _ in range(4):
+    for _ in range(3):
         store, partition = partition.store, Partition()
         partition.store = store
         await partition.take_over(worker_lost=True)

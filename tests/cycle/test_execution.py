@@ -11,7 +11,7 @@ from hephaestus_stream import Context, Done, Event, Instance, Outcome, RetryPoli
 from hephaestus_stream.core.decision import Decision, HistoryEvent, PublishCompletion
 from hephaestus_stream.core.engine import apply
 from hephaestus_stream.core.input import Start
-from hephaestus_stream.core.limits import MAX_RESTARTS
+from hephaestus_stream.core.limits import MAX_PROMPT_LOSSES
 from hephaestus_stream.cycle.execution import Decided, Execution
 from hephaestus_stream.cycle.source import TakenOver
 from hephaestus_stream.errors import EngineError
@@ -98,7 +98,7 @@ async def test_a_step_that_was_to_run_is_not_begun_when_its_run_fails_in_the_sam
     partition = Partition((Doomed,))
     command = start_command(Doomed, "a", Order())
     await partition.send(command)
-    for _ in range(MAX_RESTARTS):
+    for _ in range(MAX_PROMPT_LOSSES):
         partition = await lose_worker(partition)
         await partition.cycle(TakenOver("doomed::a", command.id, worker_lost=True))
     await partition.skip(timedelta(seconds=10))

@@ -80,7 +80,8 @@ def test_the_limits_in_the_page_are_the_limits_in_the_code() -> None:
         bounds["start payload, results, metadata of outcomes and early events of one run together"],
         bounds["early events that a run keeps"],
         bounds["refused events that a run's history tells"],
-        bounds["workers lost during one attempt"],
+        bounds["workers lost promptly and in a row during one attempt, the last that began"],
+        bounds["workers lost during one attempt, in all"],
         bounds["live runs of one key"],
         bounds["ended runs that a key remembers"],
     ]
@@ -88,6 +89,7 @@ def test_the_limits_in_the_page_are_the_limits_in_the_code() -> None:
         f"{limits.MAX_PAYLOAD_BYTES:,} bytes of JSON",
         f"{limits.MAX_EARLY_EVENTS}",
         f"{limits.MAX_REFUSALS}",
+        f"{limits.MAX_PROMPT_LOSSES}",
         f"{limits.MAX_RESTARTS}",
         f"{limits.MAX_LIVE_RUNS:,}",
         f"{limits.MAX_ENDED_RUNS}",

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from hephaestus_stream.cli.failure import ExitCode
 from tests.integration.checker import Topics
 from tests.integration.load import check_load, make_load
 from tests.integration.workers import PARTITIONS, Publisher, Workers
@@ -84,8 +85,21 @@ def test_a_frozen_worker_that_comes_back_is_fenced_and_exits(
 
     frozen.signal(signal.SIGCONT)
 
-    assert frozen.ended() != 0
+    assert frozen.ended() == ExitCode.RESTART
     # Frozen in the midst of a commit, it learns that this one was broken off, and no more.
     assert re.search("another worker owns partition|worker must exit", frozen.told())
     check_load(load, topics, publisher, workers)
+    assert heir.stop() == 0
+
+
+def test_a_frozen_worker_that_had_nothing_to_do_is_fenced_and_exits_all_the_same(workers: Workers) -> None:
+    frozen = workers.started("frozen")
+    frozen.signal(signal.SIGSTOP)
+    heir = workers.start("heir")
+    workers.until(lambda: heir.partitions == ALL, of=[heir])
+
+    frozen.signal(signal.SIGCONT)
+
+    assert frozen.ended() == ExitCode.RESTART
+    assert re.search("error: .*another worker owns partition", frozen.told().splitlines()[-1])
     assert heir.stop() == 0

@@ -103,7 +103,7 @@ async def test_a_step_that_loses_its_workers_again_and_again_fails_its_attempt()
     simulator.stub(Buying.charge, HANGS, Charge.declined())
     run = await simulator.start(Buying, "1", CHAIR)
 
-    for _ in range(4):
+    for _ in range(3):
         run = await simulator.crash(run)
 
     failures = [event.details["error"] for event in run.history if event.type == "step_failed"]
