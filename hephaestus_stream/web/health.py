@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Response, status
 from pydantic import BaseModel
 
 from hephaestus_stream.runtime.health import HealthReport, WorkerHealth
 
-_AVAILABLE: Final = {
+_AVAILABLE: Final[dict[int | str, dict[str, Any]]] = {
     status.HTTP_200_OK: {"description": "Yes."},
     status.HTTP_503_SERVICE_UNAVAILABLE: {"description": "No; the body says why."},
 }
@@ -51,13 +51,13 @@ def health_routes(report: HealthReport) -> APIRouter:
     """The routes of one worker."""
     routes = APIRouter(prefix="/health", tags=["health"])
 
-    @routes.get("/live", summary="Whether the worker lives", responses={**_AVAILABLE})
+    @routes.get("/live", summary="Whether the worker lives", responses=_AVAILABLE)
     async def live(response: Response) -> Liveness:
         health = report()
         response.status_code = _code(is_well=health.is_live)
         return Liveness(live=health.is_live, reason=health.failure)
 
-    @routes.get("/ready", summary="Whether the worker does all of its work", responses={**_AVAILABLE})
+    @routes.get("/ready", summary="Whether the worker does all of its work", responses=_AVAILABLE)
     async def ready(response: Response) -> Readiness:
         readiness = _readiness(report())
         response.status_code = _code(is_well=readiness.ready)
