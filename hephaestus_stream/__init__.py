@@ -11,7 +11,9 @@ from hephaestus_stream.core.step import Step
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.encryption import KeyProvider, Keyring
 from hephaestus_stream.errors import (
+    AccessDeniedError,
     AmbiguousResultError,
+    BrokerRefusedError,
     BrokerUnreachableError,
     ClientBusyError,
     ClientClosedError,
@@ -51,8 +53,10 @@ else:
 
 
 __all__ = [
+    "AccessDeniedError",
     "AmbiguousResultError",
     "AsyncClient",
+    "BrokerRefusedError",
     "BrokerUnreachableError",
     "Client",
     "ClientBusyError",

@@ -255,6 +255,14 @@ class BrokerUnreachableError(HephaestusError, ConnectionError):
     """No broker answered at the given address."""
 
 
+class BrokerRefusedError(HephaestusError, ConnectionError):
+    """A broker answers but does not let us in: for a wrong password, certificate, or `security.protocol`."""
+
+
+class AccessDeniedError(HephaestusError, PermissionError):
+    """Kafka knows us and denies a right; the message names it and what it is for."""
+
+
 class TopicMismatchError(HephaestusError):
     """The topics of a namespace are not as the engine needs them; `problems` says what differs."""
 

@@ -3,27 +3,135 @@
 from __future__ import annotations
 
 import logging
+import re
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
-from hephaestus_stream.errors import BrokerUnreachableError
+from hephaestus_stream.errors import AccessDeniedError, BrokerRefusedError, BrokerUnreachableError, SettingsError
 from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.topics import Topics
 
 PATIENCE: Final = timedelta(seconds=8)
+# A broker that can be reached has answered by then; it is time to ask why none does.
+FIRST_PATIENCE: Final = timedelta(seconds=1)
+_SLICE_SECONDS: Final = 0.2
+# With several brokers the next one may let us in that the first refuses, and one that restarts hangs up for a moment.
+_REFUSED_SECONDS: Final = 1.0
+_HUNG_UP_SECONDS: Final = 3.0
 
 # librdkafka's own lines, such as each refused connection; they go where the program's lines go.
 LIBRDKAFKA_LOG: Final = logging.getLogger("hephaestus_stream.librdkafka")
 # Without a handler anywhere Python writes them to stderr, hundreds while a broker is away.
 LIBRDKAFKA_LOG.addHandler(logging.NullHandler())
 
+DENIED: Final = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+# "sasl_ssl://one:9092/bootstrap: what happened (after 302ms in state AUTH_REQ)"
+_LINE: Final = re.compile(r"(?:\w+://)?(?P<address>[^/\s]+)/\S+: (?P<what>.*?)(?: \(after \d+ms in state \w+\))?")
 
-def unreachable(connection: Connection) -> BrokerUnreachableError:
+
+class Ear:
+    """What one client hears besides the answers to its questions: librdkafka's `error_cb` and `logger`.
+
+    Attributes:
+        refusal: Why a broker does not let this client in.
+        hung_up: How a broker ended a connection without a word, as it does with a client of another protocol.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.refusal: BrokerRefusedError | None = None
+        self.hung_up: BrokerRefusedError | None = None
+
+    def hear(self, error: KafkaError) -> None:
+        """Takes note of an error, as `error_cb`."""
+        if is_refusal(error):
+            self.refusal = self._refused(error.str(), _remedy(error, self._connection))
+
+    def log(self, level: int, message: str, *arguments: object) -> None:
+        """Takes note of a line, as `logger`; the lines are shown at DEBUG, since the error tells them once."""
+        line = str(arguments[-1]) if arguments else message
+        if "Disconnected" in line and ("APIVERSION_QUERY" in line or "state UP" in line):
+            protocol = self._connection.security.protocol
+            self.hung_up = self._refused(
+                line.rpartition("]: ")[2],
+                f"does the broker speak security.protocol={protocol} at this address, or TLS, or SASL?",
+            )
+        LIBRDKAFKA_LOG.log(min(level, logging.DEBUG), message, *arguments)
+
+    def _refused(self, told: str, remedy: str) -> BrokerRefusedError:
+        found = _LINE.fullmatch(told)
+        address, what = (found["address"], found["what"]) if found else (self._connection.bootstrap, told)
+        return BrokerRefusedError(
+            f"the Kafka broker at {address} does not let {self._connection.security.identity} in: {what}: {remedy}"
+        )
+
+
+def require_broker(connection: Connection, *, patience: timedelta = timedelta(seconds=5)) -> None:
+    """Returns as soon as a broker answers; asks with a client of its own, and blocks.
+
+    Raises:
+        BrokerRefusedError: One refuses what the connection shows of itself, or speaks another protocol.
+        BrokerUnreachableError: None answered in time.
+        SettingsError: librdkafka refuses an option of the connection.
+    """
+    ear = Ear(connection)
+    settings: dict[str, Any] = {**connection.librdkafka(), "error_cb": ear.hear, "logger": ear}
+    with wrong_options():
+        client = AdminClient(settings)
+    begin = time.monotonic()
+    while True:
+        try:
+            client.list_topics(Topics(connection.namespace).state, _SLICE_SECONDS)
+        except KafkaException as failure:
+            reason = kafka_error(failure).str()
+        else:
+            return
+        client.poll(0)
+        elapsed = time.monotonic() - begin
+        if ear.refusal is not None and elapsed >= _REFUSED_SECONDS:
+            raise ear.refusal
+        if ear.hung_up is not None and elapsed >= _HUNG_UP_SECONDS:
+            raise ear.hung_up
+        if elapsed >= patience.total_seconds():
+            raise unreachable(connection, within=patience, reason=reason)
+
+
+def is_refusal(error: KafkaError) -> bool:
+    """Whether a broker does not let a client in, or the client does not trust it."""
+    if error.code() in {KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED}:  # noqa: SLF001 - librdkafka's own errors are spelled with an underscore
+        return True
+    return "SSL handshake failed" in error.str() or "tls alert" in error.str()
+
+
+def unreachable(
+    connection: Connection, *, within: timedelta = PATIENCE, reason: str | None = None
+) -> BrokerUnreachableError:
     """The error that names the address and the way out."""
+    because = "" if reason is None else f" ({reason})"
     return BrokerUnreachableError(
-        f"no Kafka broker answers at {connection.bootstrap} within {PATIENCE.total_seconds():g} s: is it running "
-        f"(`hephaestus dev` starts one), and are the address and `security.protocol` right?"
+        f"no Kafka broker answers at {connection.bootstrap} within {within.total_seconds():g} s{because}: is it "
+        f"running (`hephaestus dev` starts one), and are the address and `security.protocol` right?"
+    )
+
+
+def denied(connection: Connection, error: KafkaError, *, right: str) -> AccessDeniedError:
+    """The error that names the right that is missing, as in `Read on topic orders.state`."""
+    return AccessDeniedError(
+        f"{connection.security.identity} lacks the right {right} ({error.str()}): docs/security.md has all rights that "
+        "are needed, and the commands that give them"
     )
 
 
@@ -33,3 +141,28 @@ def kafka_error(failure: KafkaException) -> KafkaError:
     # Every KafkaException of the clients carries one; the type of `args` does not say so.
     assert isinstance(error, KafkaError)  # noqa: S101 - narrows a type
     return error
+
+
+@contextmanager
+def wrong_options() -> Generator[None]:
+    """Says a refused option of librdkafka in our words."""
+    try:
+        yield
+    except KafkaException as failure:
+        reason = kafka_error(failure).str()
+        hint = "; is ssl.key.password right?" if "ssl.key.location failed" in reason else ""
+        raise SettingsError(f"an option of the Kafka connection is wrong: {reason}{hint}") from failure
+
+
+def _remedy(error: KafkaError, connection: Connection) -> str:
+    told = error.str()
+    if "certificate verify failed" in told:
+        return "does ssl.ca.location name the authority of its certificate, and the certificate the broker's host?"
+    if "tls alert" in told:
+        return "are ssl.certificate.location and ssl.key.location a certificate that the broker trusts?"
+    if "PLAINTEXT broker listener" in told:
+        return f"is security.protocol={connection.security.protocol} right for this address?"
+    if "handshake" in told:
+        security = connection.security
+        return f"are security.protocol={security.protocol} and sasl.mechanism={security.mechanism} right here?"
+    return "are sasl.username and sasl.password right?"

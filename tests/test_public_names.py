@@ -10,6 +10,8 @@ from hephaestus_stream import errors
 
 # Users meet them; those of the worker's insides end the worker, and nobody catches them.
 CAUGHT = (
+    "AccessDeniedError",
+    "BrokerRefusedError",
     "BrokerUnreachableError",
     "ClientBusyError",
     "ClientClosedError",

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from hephaestus_stream.errors import (
+    AccessDeniedError,
+    BrokerRefusedError,
     BrokerUnreachableError,
     CommandError,
     CommandRefusedError,
@@ -42,7 +44,8 @@ class ExitCode(IntEnum):
 
 EXIT_CODES_HELP: Final = (
     "Exit codes: **0** done, **1** failed, **2** wrong usage or settings, **3** refused by the engine, "
-    "**4** no broker reachable, **5** no answer in time, **75** a worker that should be started again, **130** Ctrl-C."
+    "**4** no broker reachable, or it refuses us, **5** no answer in time, **75** a worker that should be started again, "
+    "**130** Ctrl-C."
 )
 
 _CODES: Final[tuple[tuple[type[HephaestusError], ExitCode], ...]] = (
@@ -52,6 +55,8 @@ _CODES: Final[tuple[tuple[type[HephaestusError], ExitCode], ...]] = (
     (CommandRefusedError, ExitCode.REFUSED),
     (CommandError, ExitCode.REFUSED),
     (BrokerUnreachableError, ExitCode.UNREACHABLE),
+    (BrokerRefusedError, ExitCode.UNREACHABLE),
+    (AccessDeniedError, ExitCode.UNREACHABLE),
     (NoAnswerError, ExitCode.NO_ANSWER),
     (CommitFailedError, ExitCode.RESTART),
     (FencedError, ExitCode.RESTART),

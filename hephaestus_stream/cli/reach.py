@@ -14,6 +14,7 @@ def require_broker(settings: Settings) -> None:
 
     Raises:
         BrokerUnreachableError: None did within 5 s.
+        BrokerRefusedError: One refuses the credentials, or speaks another protocol.
         SettingsError: A raw option of the connection is wrong.
     """
     try:

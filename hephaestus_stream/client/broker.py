@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from hephaestus_stream.errors import BrokerUnreachableError, HephaestusError, SettingsError, TopicMismatchError
-from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG, PATIENCE, kafka_error, unreachable
+from hephaestus_stream.errors import BrokerUnreachableError, HephaestusError, TopicMismatchError
+from hephaestus_stream.kafka_client import (
+    DENIED,
+    FIRST_PATIENCE,
+    LIBRDKAFKA_LOG,
+    PATIENCE,
+    denied,
+    kafka_error,
+    require_broker,
+    unreachable,
+    wrong_options,
+)
 from hephaestus_stream.wire.connection import Connection
 
 PATIENCE_SECONDS: Final = PATIENCE.total_seconds()
@@ -80,12 +88,13 @@ def partitions_of(consumer: Consumer, topic: str, *, connection: Connection) -> 
 
     Raises:
         BrokerUnreachableError: No broker answers.
+        BrokerRefusedError: One refuses what the connection shows of itself.
+        AccessDeniedError: The user may not know of the topic.
         TopicMismatchError: There is no such topic.
     """
-    try:
-        found: _TopicMetadata = consumer.list_topics(topic, PATIENCE_SECONDS).topics[topic]
-    except KafkaException as failure:
-        raise translated(failure, connection) from failure
+    found = _metadata(consumer, topic, connection=connection)
+    if found.error is not None and found.error.code() in DENIED:
+        raise denied(connection, found.error, right=f"Describe on topic {topic}")
     if found.error is not None or not found.partitions:
         problem = f"{topic} is missing: create it with `hephaestus topics create`, or start a worker, which does"
         raise TopicMismatchError(
@@ -94,6 +103,24 @@ def partitions_of(consumer: Consumer, topic: str, *, connection: Connection) -> 
             [problem],
         )
     return len(found.partitions)
+
+
+def _metadata(consumer: Consumer, topic: str, *, connection: Connection) -> _TopicMetadata:
+    metadata: _TopicMetadata
+    try:
+        metadata = consumer.list_topics(topic, FIRST_PATIENCE.total_seconds()).topics[topic]
+    except KafkaException as failure:
+        if kafka_error(failure).code() not in _UNREACHABLE:
+            raise translated(failure, connection, right=f"Describe on topic {topic}") from failure
+    else:
+        return metadata
+    # Who has no answer by now asks why, and waits for the rest of his patience.
+    require_broker(connection, patience=PATIENCE - FIRST_PATIENCE)
+    try:
+        metadata = consumer.list_topics(topic, FIRST_PATIENCE.total_seconds()).topics[topic]
+    except KafkaException as failure:
+        raise translated(failure, connection, right=f"Describe on topic {topic}") from failure
+    return metadata
 
 
 def end_of(consumer: Consumer, place: TopicPartition, *, connection: Connection) -> int:
@@ -108,7 +135,7 @@ def end_of(consumer: Consumer, place: TopicPartition, *, connection: Connection)
             bounds = consumer.get_watermark_offsets(place, PATIENCE_SECONDS)
         except KafkaException as failure:
             if kafka_error(failure).code() not in _SETTLING or time.monotonic() > deadline:
-                raise translated(failure, connection) from failure
+                raise translated(failure, connection, right=f"Read on topic {place.topic}") from failure
             time.sleep(_SETTLES_WITHIN_SECONDS)
         else:
             return bounds[1] if bounds else 0
@@ -122,21 +149,14 @@ def read(reader: Reader, timeout: float) -> list[Message]:
     return [first, *reader.consume(MOST_AT_ONCE, 0)]
 
 
-def translated(failure: KafkaException, connection: Connection) -> HephaestusError:
-    """The error of ours that a failed question to the cluster means."""
+def translated(failure: KafkaException, connection: Connection, *, right: str) -> HephaestusError:
+    """The error of ours that a failed question to the cluster means, for which this right is needed."""
     error = kafka_error(failure)
     if error.code() in _UNREACHABLE:
         return unreachable(connection)
+    if error.code() in DENIED:
+        return denied(connection, error, right=right)
     return BrokerUnreachableError(f"the Kafka broker at {connection.bootstrap} refuses: {error.str()}")
-
-
-@contextmanager
-def wrong_options() -> Generator[None]:
-    """Says a refused option of librdkafka in our words."""
-    try:
-        yield
-    except KafkaException as failure:
-        raise SettingsError(f"an option of the Kafka connection is wrong: {kafka_error(failure).str()}") from failure
 
 
 def _ignore(_error: KafkaError) -> None:

@@ -17,7 +17,7 @@ from hephaestus_stream.client.pending import settle
 from hephaestus_stream.client.scan import ALWAYS, CLOCKS_SECONDS, CompletionWait, Scan, Seen
 from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
 from hephaestus_stream.errors import ClientClosedError, HephaestusError
-from hephaestus_stream.kafka_client import kafka_error
+from hephaestus_stream.kafka_client import denied, kafka_error
 from hephaestus_stream.wire.connection import Connection
 
 _log = logging.getLogger(__name__)
@@ -183,6 +183,8 @@ class CompletionReader:
         if error is not None:
             if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own errors are spelled so
                 self._scans[partition].reach_end()
+            elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                self._scans[partition].fail(denied(self._connection, error, right=f"Read on topic {self._topic}"))
             else:
                 _log.debug("reading the completions is interrupted: %s", error.str())
             return

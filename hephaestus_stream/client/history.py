@@ -49,7 +49,7 @@ def read_history(
                 if message.key() == found.key_bytes:
                     found.see(message.value() or b"")
         except KafkaException as failure:
-            raise translated(failure, connection) from failure
+            raise translated(failure, connection, right=f"Read on topic {topic}") from failure
     return found.result()
 
 

@@ -6,11 +6,12 @@ import logging
 import secrets
 import threading
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from hephaestus_stream.client.broker import SLICE_SECONDS, end_of, read
 from hephaestus_stream.client.pending import Answer, PendingCommands, settle
 from hephaestus_stream.errors import RecordError
+from hephaestus_stream.kafka_client import denied
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.output import Reply
 
@@ -21,28 +22,38 @@ class ReplyReader:
     """Reads from the end of one partition, chosen by lot, so that many clients spread over all of them.
 
     Args:
+        connection: Cluster and namespace.
         consumer: Belongs to the reader from now on.
         topic: The topic `replies`.
         partition: The partition that answers are asked into.
         pending: Where the commands under way are kept.
     """
 
-    def __init__(self, consumer: Consumer, pending: PendingCommands, *, topic: str, partition: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        consumer: Consumer,
+        pending: PendingCommands,
+        *,
+        topic: str,
+        partition: int,
+    ) -> None:
         self._consumer = consumer
+        self._connection = connection
         self._topic = topic
         self._partition = partition
         self._pending = pending
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="hephaestus-replies", daemon=True)
 
-    def start(self, connection: Connection) -> None:
+    def start(self) -> None:
         """Fixes where reading begins, before any command can be answered.
 
         Raises:
             BrokerUnreachableError: No broker answers.
         """
         place = TopicPartition(self._topic, self._partition)
-        end = end_of(self._consumer, place, connection=connection)
+        end = end_of(self._consumer, place, connection=self._connection)
         # A number, not "the end": that would be looked up later, perhaps behind the first answer.
         self._consumer.assign([TopicPartition(self._topic, self._partition, end)])
         self._thread.start()
@@ -67,7 +78,7 @@ class ReplyReader:
         for message in messages:
             error, key, value = message.error(), message.key(), message.value()
             if error is not None:
-                _log.debug("reading the answers is interrupted: %s", error.str())
+                self._interrupted(error)
             elif key is not None and value is not None:
                 values.append((key.decode(errors="replace"), value))
         # By the record's key alone: the answers to other clients' commands are not even read.
@@ -76,6 +87,13 @@ class ReplyReader:
         for pending, content in self._pending.answered(answers):
             if pending.reply is not None:
                 settle(pending.reply, content)
+
+    def _interrupted(self, error: KafkaError) -> None:
+        _log.debug("reading the answers is interrupted: %s", error.str())
+        # Of the group, which nobody joins, librdkafka asks by itself.
+        if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            for pending in self._pending.take_all():
+                pending.fail(denied(self._connection, error, right=f"Read on topic {self._topic}"))
 
 
 def _answer(command_id: str, value: bytes) -> Answer[Reply | RecordError]:

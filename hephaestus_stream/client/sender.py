@@ -16,7 +16,6 @@ from hephaestus_stream.client.broker import (
     SLICE_SECONDS,
     librdkafka,
     translated,
-    wrong_options,
 )
 from hephaestus_stream.client.pending import Pending, PendingCommands, settle
 from hephaestus_stream.client.run import Published
@@ -26,7 +25,7 @@ from hephaestus_stream.errors import (
     HephaestusError,
     NoAnswerError,
 )
-from hephaestus_stream.kafka_client import kafka_error
+from hephaestus_stream.kafka_client import DENIED, denied, kafka_error, wrong_options
 from hephaestus_stream.wire.connection import Connection
 
 _log = logging.getLogger(__name__)
@@ -82,7 +81,7 @@ class Sender:
         try:
             self._producer.list_topics(self._topic, PATIENCE_SECONDS)
         except KafkaException as failure:
-            raise translated(failure, self._connection) from failure
+            raise translated(failure, self._connection, right=f"Write on topic {self._topic}") from failure
         self._thread.start()
 
     def send(self, pending: Pending) -> None:
@@ -163,7 +162,10 @@ class Sender:
                 settle(pending.published, _published(message))
         elif not pending.is_delivered and self._pending.take(pending):
             # Of a repetition only the log would hear: the command itself has arrived.
-            pending.fail(_undelivered(pending, error))
+            if error.code() in DENIED:
+                pending.fail(denied(self._connection, error, right=f"Write on topic {self._topic}"))
+            else:
+                pending.fail(_undelivered(pending, error))
 
 
 def _published(message: Message) -> Published:

@@ -159,9 +159,9 @@ class Transport:
         except BaseException:
             consumer.close()
             raise
-        replies = ReplyReader(consumer, pending, topic=topics.replies, partition=partition)
+        replies = ReplyReader(connection, consumer, pending, topic=topics.replies, partition=partition)
         try:
-            replies.start(connection)
+            replies.start()
             sender.start()
         except BaseException:
             replies.close()

@@ -124,7 +124,7 @@ def _range(connection: Connection, topic: str, since: datetime) -> tuple[dict[in
             except KafkaException as failure:
                 # A partition whose leader changes refuses for a moment, as it does right after it was made.
                 if time.monotonic() > give_up_at:
-                    raise translated(failure, connection) from failure
+                    raise translated(failure, connection, right=f"Read on topic {topic}") from failure
                 time.sleep(SLICE_SECONDS)
 
 

@@ -10,7 +10,14 @@ from typing import Final, Protocol
 from confluent_kafka import KafkaException
 
 from hephaestus_stream.errors import StoppedError
-from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG, PATIENCE, kafka_error, unreachable
+from hephaestus_stream.kafka_client import (
+    FIRST_PATIENCE,
+    LIBRDKAFKA_LOG,
+    PATIENCE,
+    kafka_error,
+    require_broker,
+    unreachable,
+)
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
@@ -42,18 +49,24 @@ def await_broker(client: AsksForTopic, connection: Connection, *, stop: threadin
 
     Raises:
         BrokerUnreachableError: None answered within 8 s.
+        BrokerRefusedError: One refuses what the connection shows of itself.
         StoppedError: `stop` was set meanwhile.
     """
     # Asked for a topic, a client sends its question at once; for the cluster's id it may wait a second first.
     topic = Topics(connection.namespace).state
-    deadline = time.monotonic() + PATIENCE.total_seconds()
+    begin = time.monotonic()
+    asked = False
     while True:
         require_running(stop, doing="waiting for a broker")
         try:
             client.list_topics(topic, SLICE.total_seconds())
         except KafkaException as failure:
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - begin
+            if waited > PATIENCE.total_seconds():
                 raise unreachable(connection) from failure
+            if waited > FIRST_PATIENCE.total_seconds() and not asked:
+                asked = True
+                require_broker(connection, patience=PATIENCE - FIRST_PATIENCE)
         else:
             return
 

@@ -12,7 +12,8 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from hephaestus_stream.errors import ShardClosedError
+from hephaestus_stream.errors import AccessDeniedError, ShardClosedError
+from hephaestus_stream.kafka_client import DENIED, denied
 from hephaestus_stream.runtime.broker import (
     LIBRDKAFKA_LOG,
     PATIENCE,
@@ -242,11 +243,15 @@ class _Reader:
                 end = message.offset()
             elif error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - as above
                 raise unreachable(self._connection)
+            elif error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                log.debug("%s: nobody joins the group that librdkafka asks for", self._where.topic)
             elif not error.retriable():
                 raise self._closed(error)
         return records, end
 
-    def _closed(self, error: KafkaError) -> ShardClosedError:
+    def _closed(self, error: KafkaError) -> ShardClosedError | AccessDeniedError:
+        if error.code() in DENIED:
+            return denied(self._connection, error, right=f"Read on topic {self._where.topic}")
         return ShardClosedError(
             f"{self._where.topic}[{self._where.partition}] stays closed: its changelog cannot be read ({error.name()}: "
             f"{error.str()}); `hephaestus topics create` makes a topic that is missing"

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import ConfigResource, NewTopic  # type: ignore[attr-defined]  # isort: skip  # pyright: ignore[reportPrivateImportUsage]
 
 from hephaestus_stream.errors import TopicMismatchError
+from hephaestus_stream.kafka_client import DENIED, denied, wrong_options
 from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, PATIENCE, await_broker, kafka_error
 from hephaestus_stream.wire.connection import Connection
 
@@ -38,9 +39,14 @@ class TopicToCreate(Protocol):
         ...
 
 
+class _Operation(Protocol):
+    name: str
+
+
 class _Topic(Protocol):
     topic_id: object
     partitions: list[object]
+    authorized_operations: list[_Operation] | None
 
 
 class _Option(Protocol):
@@ -52,7 +58,9 @@ class _Administration(Protocol):
 
     def list_topics(self, topic: str, timeout: float, /) -> object: ...
 
-    def describe_topics(self, topics: TopicCollection, *, request_timeout: float) -> dict[str, Future[_Topic]]: ...
+    def describe_topics(
+        self, topics: TopicCollection, *, request_timeout: float, include_authorized_operations: bool
+    ) -> dict[str, Future[_Topic]]: ...
 
     def create_topics(self, new_topics: list[NewTopic], *, request_timeout: float) -> dict[str, Future[None]]: ...
 
@@ -63,12 +71,21 @@ class _Administration(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TopicDescribed:
-    """A topic as the cluster has it; `options` is empty unless asked for."""
+    """A topic as the cluster has it.
+
+    Attributes:
+        name: Its name.
+        topic_id: Its id.
+        partitions: How many it has.
+        options: Its options; empty unless asked for.
+        allowed: What may be done with it, as `READ` and `WRITE`.
+    """
 
     name: str
     topic_id: str
     partitions: int
     options: Mapping[str, str]
+    allowed: frozenset[str] = frozenset()
 
 
 class Cluster:
@@ -81,22 +98,34 @@ class Cluster:
         self._connection = connection
         settings: dict[str, object] = {**connection.librdkafka(), "error_cb": _ignore, "logger": LIBRDKAFKA_LOG}
         # The stubs do not know that callbacks are settings, too.
-        self._admin = cast(_Administration, AdminClient(cast(dict[str, str | int | float | bool], settings)))
+        with wrong_options():
+            self._admin = cast(_Administration, AdminClient(cast(dict[str, str | int | float | bool], settings)))
 
     def describe(self, names: Sequence[str], *, with_options: bool = False) -> dict[str, TopicDescribed]:
         """The topics that exist among these."""
         self._require_broker()
-        futures = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=_PATIENCE)
+        futures = self._admin.describe_topics(
+            TopicCollection(list(names)), request_timeout=_PATIENCE, include_authorized_operations=True
+        )
         found: dict[str, _Topic] = {}
         for name, future in futures.items():
             try:
                 found[name] = future.result()
             except KafkaException as failure:
-                if kafka_error(failure).code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                error = kafka_error(failure)
+                if error.code() in DENIED:
+                    raise denied(self._connection, error, right=f"Describe on topic {name}") from failure
+                if error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise
         options = self._options(list(found)) if with_options and found else {}
         return {
-            name: TopicDescribed(name, str(topic.topic_id), len(topic.partitions), options.get(name, {}))
+            name: TopicDescribed(
+                name,
+                str(topic.topic_id),
+                len(topic.partitions),
+                options.get(name, {}),
+                frozenset(operation.name for operation in topic.authorized_operations or ()),
+            )
             for name, topic in found.items()
         }
 
@@ -117,6 +146,8 @@ class Cluster:
                 created.append(name)
             except KafkaException as failure:
                 error = kafka_error(failure)
+                if error.code() in DENIED:
+                    raise denied(self._connection, error, right=f"Create on topic {name}") from failure
                 if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     refused.append(f"{name} cannot be created: {error.str()}")
         if refused:
@@ -142,10 +173,16 @@ class Cluster:
     def _options(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
         futures = self._admin.describe_configs(resources, request_timeout=_PATIENCE)
-        return {
-            resource.name: {name: str(entry.value) for name, entry in future.result().items()}
-            for resource, future in futures.items()
-        }
+        return {resource.name: self._option_values(resource.name, future) for resource, future in futures.items()}
+
+    def _option_values(self, topic: str, future: Future[dict[str, _Option]]) -> dict[str, str]:
+        try:
+            return {name: str(entry.value) for name, entry in future.result().items()}
+        except KafkaException as failure:
+            error = kafka_error(failure)
+            if error.code() in DENIED:
+                raise denied(self._connection, error, right=f"DescribeConfigs on topic {topic}") from failure
+            raise
 
 
 def _ignore(_error: KafkaError) -> None:

@@ -8,7 +8,8 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, PATIENCE, SLICE, require_running, unreachable
+from hephaestus_stream.kafka_client import DENIED, denied
+from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, PATIENCE, SLICE, kafka_error, require_running, unreachable
 from hephaestus_stream.wire.connection import Connection
 
 # What a group without an offset answers.
@@ -49,7 +50,13 @@ class CommandsLog:
 
     def has_group_offset(self, partition: int) -> bool:
         """Whether the consumer group ever committed an offset of the partition."""
-        found = self._client.committed([TopicPartition(self.topic, partition)], PATIENCE.total_seconds())
+        try:
+            found = self._client.committed([TopicPartition(self.topic, partition)], PATIENCE.total_seconds())
+        except KafkaException as failure:
+            if kafka_error(failure).code() not in DENIED:
+                raise
+            group = self._connection.namespace
+            raise denied(self._connection, kafka_error(failure), right=f"Read on group {group}") from failure
         return any(each.offset >= _NO_OFFSET for each in found)
 
     def close(self) -> None:

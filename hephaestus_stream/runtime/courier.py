@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from hephaestus_stream.cycle.batch import Forward, Reply
-from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG
+from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG, is_refusal
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
@@ -30,10 +30,15 @@ class Courier:
 
     It stands beside the transactions, so that one frozen shard's open transaction does not hold up everybody's
     answers. A reply that is lost is asked for again by the same command id.
+
+    Args:
+        connection: Cluster and namespace.
+        on_refusal: Told, in the courier's thread, when a broker does not let it in any more.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, on_refusal: Callable[[], None]) -> None:
         topics = Topics(connection.namespace)
+        self._on_refusal = on_refusal
         self._replies = topics.replies
         self._commands = topics.commands
         settings = connection.librdkafka(
@@ -43,7 +48,7 @@ class Courier:
             message_timeout_ms=_TIMEOUT_MILLISECONDS,
             queue_buffering_max_kbytes=QUEUE_KILOBYTES,
         )
-        self._producer = Producer({**settings, "error_cb": _ignore, "logger": LIBRDKAFKA_LOG})
+        self._producer = Producer({**settings, "error_cb": self._hear, "logger": LIBRDKAFKA_LOG})
         self._stop = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="courier", daemon=True)
         self._poller.start()
@@ -106,6 +111,11 @@ class Courier:
             future.set_exception(ConnectionError(f"a command could not be forwarded: {error}"))
         return future
 
+    def _hear(self, error: KafkaError) -> None:
+        """Of an unreachable broker the shards tell. This client alone is always served, so it hears of a refusal."""
+        if is_refusal(error):
+            self._on_refusal()
+
     def _poll(self) -> None:
         while not self._stop.is_set():
             self._producer.poll(_POLL_SECONDS)
@@ -118,7 +128,3 @@ def _settle(future: asyncio.Future[None], error: KafkaError | None) -> None:
         future.set_result(None)
     else:
         future.set_exception(ConnectionError(f"a command could not be forwarded: {error.str()}"))
-
-
-def _ignore(_error: KafkaError) -> None:
-    """The shards tell of an unreachable broker."""

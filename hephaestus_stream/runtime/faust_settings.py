@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
 from datetime import timedelta
 
 from faust.auth import SASLCredentials, SSLCredentials
@@ -11,6 +10,7 @@ from yarl import URL
 
 from hephaestus_stream.errors import SettingsError
 from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.security import Security
 
 # A member learns of a rebalance with its next heartbeat, so this is how long a hand-over waits for the others.
 HEARTBEAT = timedelta(milliseconds=500)
@@ -50,46 +50,57 @@ def brokers(connection: Connection) -> list[URL]:
 
 
 def credentials(connection: Connection) -> Credentials | None:
-    """What Faust shows to the brokers, by `security.protocol`; None for plain text without a password.
+    """What Faust shows to the brokers; None for plain text without a password.
 
     Raises:
-        SettingsError: The protocol or the SASL mechanism is none that Faust's transport can speak.
+        SettingsError: A certificate or key cannot be used.
     """
-    options = connection.options
-    protocol = options.get("security.protocol", "plaintext").upper()
-    match protocol:
-        case "PLAINTEXT":
-            return None
-        case "SSL":
-            return SSLCredentials(context=_ssl_context(options))
-        case "SASL_PLAINTEXT" | "SASL_SSL":
-            return _sasl(options, ssl_context=_ssl_context(options) if protocol == "SASL_SSL" else None)
-        case _:
-            raise SettingsError(
-                f"option security.protocol={protocol!r} is unknown; use plaintext, ssl, sasl_plaintext or sasl_ssl"
-            )
-
-
-def _sasl(options: Mapping[str, str], ssl_context: ssl.SSLContext | None) -> SASLCredentials:
-    mechanism = options.get("sasl.mechanism", options.get("sasl.mechanisms", "PLAIN")).upper()
-    if mechanism not in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}:
-        raise SettingsError(
-            f"option sasl.mechanism={mechanism!r} is not supported; use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    security = connection.security
+    context = _ssl_context(security) if security.encrypts else None
+    if security.mechanism is not None:
+        return SASLCredentials(
+            username=security.username,
+            password=security.password,
+            ssl_context=context,
+            mechanism=security.mechanism,
         )
-    return SASLCredentials(
-        username=options.get("sasl.username"),
-        password=options.get("sasl.password"),
-        ssl_context=ssl_context,
-        mechanism=mechanism,
-    )
+    return SSLCredentials(context=context) if context is not None else None
 
 
-def _ssl_context(options: Mapping[str, str]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=options.get("ssl.ca.location"))
-    certificate = options.get("ssl.certificate.location")
-    if certificate is not None:
-        context.load_cert_chain(certificate, options.get("ssl.key.location"), options.get("ssl.key.password"))
+def _ssl_context(security: Security) -> ssl.SSLContext:
+    context = _trusting(security)
+    context.check_hostname = security.checks_name
+    if not security.checks_certificate:
+        context.verify_mode = ssl.CERT_NONE
+    if security.certificate is not None:
+        try:
+            # Without a password Python would ask the terminal for one.
+            context.load_cert_chain(security.certificate, security.key, password=security.key_password or "")
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(
+                f"the certificate {security.certificate} with the key {security.key} cannot be used "
+                f"({_reason(error)}): are both PEM files, do they belong together, and is ssl.key.password right?"
+            ) from None
     return context
+
+
+def _trusting(security: Security) -> ssl.SSLContext:
+    """A context that trusts the given authorities only, as librdkafka does, or else those of the system."""
+    place = security.authorities
+    is_folder = place is not None and place.is_dir()
+    try:
+        return ssl.create_default_context(
+            cafile=None if place is None or is_folder else place,
+            capath=place if is_folder else None,
+            cadata=security.authorities_pem,
+        )
+    except (OSError, ssl.SSLError) as error:
+        named = f"ssl.ca.location={str(place)!r}" if place is not None else "ssl.ca.pem"
+        raise SettingsError(f"option {named} holds no certificates in PEM ({_reason(error)})") from None
+
+
+def _reason(error: OSError) -> str:
+    return error.reason if isinstance(error, ssl.SSLError) and error.reason else error.strerror or type(error).__name__
 
 
 def _milliseconds(connection: Connection, option: str, default: timedelta) -> timedelta:

@@ -22,6 +22,8 @@ from hephaestus_stream.cycle.record import TimerRecord
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
 from hephaestus_stream.cycle.tables import Tables, next_timer, timer_place
 from hephaestus_stream.errors import (
+    AccessDeniedError,
+    BrokerRefusedError,
     BrokerUnreachableError,
     CommitFailedError,
     DataFolderError,
@@ -67,6 +69,8 @@ _CAREFUL: Final = timedelta(seconds=60)
 # The worker exits: what was committed the next owner finds out.
 _NOT_OF_ONE_INPUT: Final = (
     *OF_NO_INPUT,
+    AccessDeniedError,
+    BrokerRefusedError,
     BrokerUnreachableError,
     CommitFailedError,
     DataFolderError,

@@ -28,6 +28,7 @@ from faust.types.transports import ConsumerT, TPorTopicSet, TransportT
 
 from hephaestus_stream.runtime import aiokafka_consumer, faust_settings, faust_signatures
 from hephaestus_stream.runtime.aiokafka_consumer import KafkaConsumer, Reader
+from hephaestus_stream.runtime.authentication_log import keep_passwords_out_of_the_log
 from hephaestus_stream.runtime.faust_signatures import assert_signatures
 from hephaestus_stream.runtime.feed import Chunk, Feed
 from hephaestus_stream.runtime.ownership import Shards
@@ -42,6 +43,7 @@ BUSY_POLL_SECONDS = 0.02
 # How long the consumer may take to leave the group and to disconnect.
 STOP_SECONDS = 3.0
 
+keep_passwords_out_of_the_log()
 assert_signatures([*faust_signatures.FAUST, *aiokafka_consumer.SIGNATURES])
 
 

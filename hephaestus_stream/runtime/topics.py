@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from hephaestus_stream.errors import TopicMismatchError
+from hephaestus_stream.errors import AccessDeniedError, TopicMismatchError
 from hephaestus_stream.runtime.changelog import ChangelogTopic
 from hephaestus_stream.runtime.cluster import Cluster, TopicDescribed
 from hephaestus_stream.runtime.transaction import RECORD_LIMIT
 from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.rights import worker_rights
 from hephaestus_stream.wire.topics import Topics
 
 DEFAULT_PARTITIONS: Final = 12
@@ -119,8 +120,13 @@ def create_topics(connection: Connection, *, partitions: int | None = None, repl
         described = cluster.await_topics([state.name])[state.name]
     if partitions not in {None, described.partitions}:
         raise _mismatch(connection, [_wrong_count(described, partitions or 0)])
-    created += cluster.create(others, partitions=described.partitions, replication_factor=replication_factor)
-    cluster.await_topics([spec.name for spec in others])
+    names = [spec.name for spec in others]
+    present = cluster.describe(names)
+    # Nothing is asked for that is there: a worker need not have the right to make topics.
+    missing = [spec for spec in others if spec.name not in present]
+    if missing:
+        created += cluster.create(missing, partitions=described.partitions, replication_factor=replication_factor)
+        cluster.await_topics(names)
     return created
 
 
@@ -146,6 +152,31 @@ def check_topics(connection: Connection, *, partitions: int | None = None) -> in
     if problems:
         raise _mismatch(connection, problems)
     return wanted
+
+
+def check_rights(connection: Connection) -> None:
+    """Ask the cluster whether this connection may do with the topics what a worker does.
+
+    Of group and transactional ids only their use tells.
+
+    Raises:
+        BrokerUnreachableError: No broker answers.
+        AccessDeniedError: Rights are missing; all of them are listed.
+    """
+    described = Cluster(connection).describe(list(Topics(connection.namespace)))
+    missing = [
+        str(right)
+        for right in worker_rights(connection.namespace)
+        if right.kind == "topic"
+        and right.operation in {"Read", "Write"}
+        and right.name in described
+        and right.operation.upper() not in described[right.name].allowed
+    ]
+    if missing:
+        raise AccessDeniedError(
+            f"{connection.security.identity} lacks rights that a worker needs: {', '.join(missing)} (topic "
+            "authorization): docs/security.md has the commands that give them"
+        )
 
 
 def topic_ids(connection: Connection) -> dict[str, str]:

@@ -16,7 +16,8 @@ from typing import Final, cast
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from hephaestus_stream.errors import CommitFailedError, FencedError, RecordRefusedError
+from hephaestus_stream.errors import AccessDeniedError, CommitFailedError, FencedError, RecordRefusedError
+from hephaestus_stream.kafka_client import DENIED, denied
 from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, SLICE, await_broker, kafka_error, require_running
 from hephaestus_stream.runtime.producer_errors import BROKEN_OFF, CONFLICT, FENCED, HOPELESS, REFUSED
 from hephaestus_stream.runtime.transaction_attempt import Attempt, Pace, Send
@@ -84,6 +85,7 @@ class TransactionalProducer:
         Raises:
             BrokerUnreachableError: No broker answers.
             CommitFailedError: The cluster does not let this worker be the owner.
+            AccessDeniedError: The worker may not use the partition's transactional id.
             StoppedError: The partition is being closed.
         """
         await_broker(self._producer, self._connection, stop=self._stop)
@@ -252,7 +254,7 @@ class TransactionalProducer:
             if late or error.code() == CONFLICT or not error.retriable():
                 raise self._failed(error, doing=doing)
 
-    def _fatal(self, error: KafkaError, *, doing: str) -> FencedError | CommitFailedError:
+    def _fatal(self, error: KafkaError, *, doing: str) -> FencedError | CommitFailedError | AccessDeniedError:
         # librdkafka forgets: the calls after this one may fail with something retriable.
         self._told = error
         if error.code() not in FENCED:
@@ -262,7 +264,12 @@ class TransactionalProducer:
             f"this worker must exit and join the group again"
         )
 
-    def _failed(self, error: KafkaError, *, doing: str) -> CommitFailedError:
+    def _failed(self, error: KafkaError, *, doing: str) -> CommitFailedError | AccessDeniedError:
+        if error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+            return denied(self._connection, error, right=f"Write on transactional-id {self._name}")
+        if error.code() in DENIED:
+            topics = Topics(self._connection.namespace)
+            return denied(self._connection, error, right=f"Write on each of the topics {', '.join(topics)}")
         return CommitFailedError(
             f"{self._name}: {doing} failed ({error.name()}: {error.str()}): the worker must exit; its next start finds "
             f"out what was committed"

@@ -16,6 +16,7 @@ from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.courier import Courier
+from hephaestus_stream.runtime.credentials import CredentialsWatch
 from hephaestus_stream.runtime.data_folder import data_folder
 from hephaestus_stream.runtime.durable import Origin
 from hephaestus_stream.runtime.exhaustion import explained
@@ -25,7 +26,7 @@ from hephaestus_stream.runtime.shard import Surroundings
 from hephaestus_stream.runtime.shards import OwnedShards
 from hephaestus_stream.runtime.step_orders import require_places
 from hephaestus_stream.runtime.stream import build_app, run
-from hephaestus_stream.runtime.topics import check_topics, create_topics, describe_changelog, topic_ids
+from hephaestus_stream.runtime.topics import check_rights, check_topics, create_topics, describe_changelog, topic_ids
 from hephaestus_stream.runtime.watchdog import Watchdog
 from hephaestus_stream.settings import Settings
 from hephaestus_stream.telemetry.api import LISTENERS
@@ -57,6 +58,8 @@ async def run_worker(
 
     Raises:
         BrokerUnreachableError: No broker answers.
+        BrokerRefusedError: One refuses the credentials, at the start or later.
+        AccessDeniedError: A right is missing.
         TopicMismatchError: The topics are not as the engine needs them.
         FencedError: Another worker took a partition over while this one was frozen.
         SettingsError: The encryption keys are wrong.
@@ -88,11 +91,13 @@ async def _work(
         stop_grace=settings.stop_grace,
         log_format=settings.log_format,
     )
-    courier = Courier(settings.connection)
     threads = ThreadPoolExecutor(max_workers=partitions + 1, thread_name_prefix="shard")
 
     def fail(error: BaseException) -> None:
         app.feed.fail(error)
+
+    credentials = CredentialsWatch(settings.connection, fail)
+    courier = Courier(settings.connection, on_refusal=credentials.doubt)
 
     def profile(partition: int) -> ShardProfile:
         return ShardProfile(
@@ -130,7 +135,7 @@ async def _work(
         await runner.finish(settings.grace)
         closed.set()
 
-    draining = asyncio.create_task(drain())
+    aside = [asyncio.create_task(drain()), asyncio.create_task(credentials.watch())]
     try:
         with (
             Watchdog(),
@@ -147,7 +152,8 @@ async def _work(
         ):
             await run(app, closed)
     finally:
-        draining.cancel()
+        for task in aside:
+            task.cancel()
         await runner.close()
         courier.close()
         origin.commands.close()
@@ -160,7 +166,9 @@ def _ensure_topics(settings: Settings) -> int:
     )
     if created:
         _logger.info("created the topics %s", ", ".join(created))
-    return check_topics(settings.connection, partitions=settings.partitions)
+    partitions = check_topics(settings.connection, partitions=settings.partitions)
+    check_rights(settings.connection)
+    return partitions
 
 
 def _origin(settings: Settings) -> Origin:

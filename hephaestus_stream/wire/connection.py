@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from hephaestus_stream.wire.security import Security, resolved, security_of
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -15,12 +17,24 @@ class Connection:
         bootstrap: `host:port`, several separated by commas.
         namespace: The prefix of every topic, the consumer group and the transactional ids: one namespace is one
             engine, and engines with different namespaces never meet.
-        options: Options of librdkafka by their own names, such as `security.protocol`.
+        options: Options of librdkafka by their own names, such as `security.protocol`; a password may be in a file that
+            `sasl.password.file` or `ssl.key.password.file` names. They are never shown.
+        security: What these options say about security.
+
+    Raises:
+        SettingsError: An option about security is wrong, or one that not all of our Kafka libraries obey.
     """
 
     bootstrap: str
     namespace: str = "hephaestus"
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    security: Security = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Read the files that hold passwords, and check what concerns security."""
+        options = resolved(self.options)
+        object.__setattr__(self, "options", options)
+        object.__setattr__(self, "security", security_of(options))
 
     def librdkafka(self, **extra: str | float | bool) -> dict[str, str | int | float | bool]:
         """The configuration of a librdkafka client: the connection, then `extra` with dots written as `_`.

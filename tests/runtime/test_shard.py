@@ -160,7 +160,7 @@ async def place_of(connection: Connection, tmp_path: Path, workflows: tuple[AnyW
         connection,
         tmp_path,
         StepRunner(concurrency=10, threads=1),
-        Courier(connection),
+        Courier(connection, on_refusal=lambda: None),
         ThreadPoolExecutor(2),
         origin,
         Producer(connection.librdkafka(linger_ms=0)),

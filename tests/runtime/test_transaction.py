@@ -144,7 +144,7 @@ def test_a_fencing_that_the_error_callback_tells_is_honoured(make_producer: Make
 
 def test_a_fatal_error_that_is_no_fencing_names_its_reason(make_producer: MakeProducer) -> None:
     producer = make_producer()
-    producer.hear(KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "not allowed", fatal=True))
+    producer.hear(KafkaError(KafkaError.INVALID_PRODUCER_ID_MAPPING, "not allowed", fatal=True))
     with pytest.raises(CommitFailedError, match="not allowed"):
         producer.check()
 

@@ -1,0 +1,159 @@
+"""What worker and client may do: they work with the rights that are documented, and name the one that is missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hephaestus_stream import AsyncClient
+from hephaestus_stream.client.history import read_history
+from hephaestus_stream.errors import AccessDeniedError
+from hephaestus_stream.runtime.topics import create_topics
+from hephaestus_stream.runtime.worker import run_worker
+from hephaestus_stream.settings import Settings, load_settings
+from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.rights import Right, client_rights, worker_rights
+from tests.security.flows import GreetingFlow, Guest
+from tests.security.secured_kafka import KAFKA, PASSWORD, SecuredKafka
+
+KINDS = {"topic": "TOPIC", "group": "GROUP", "transactional-id": "TRANSACTIONAL_ID"}
+OPERATIONS = {"DescribeConfigs": "DESCRIBE_CONFIGS"}
+
+
+@dataclass(frozen=True)
+class Users:
+    """A namespace with topics, a worker and a client, who may do nothing yet."""
+
+    kafka: SecuredKafka
+    namespace: str
+    folder: Path
+
+    def connection(self, user: str) -> Connection:
+        return Connection(
+            self.kafka.sasl_plaintext,
+            self.namespace,
+            {
+                "security.protocol": "SASL_PLAINTEXT",
+                "sasl.mechanism": "SCRAM-SHA-512",
+                "sasl.username": f"{self.namespace}-{user}",
+                "sasl.password": PASSWORD,
+            },
+        )
+
+    @property
+    def settings(self) -> Settings:
+        worker = self.connection("worker")
+        return load_settings(
+            bootstrap=worker.bootstrap,
+            namespace=self.namespace,
+            kafka=dict(worker.options),
+            data=self.folder,
+            grace=timedelta(0),
+        )
+
+    def allow(self, user: str, rights: Sequence[Right]) -> None:
+        """Adds rights to a user's."""
+        admin = self.kafka.admin  # a client that is garbage cancels its requests
+        for done in admin.create_acls([self._binding(user, right) for right in rights]).values():
+            done.result(timeout=10)
+
+    def _binding(self, user: str, right: Right) -> object:
+        return KAFKA.AclBinding(
+            KAFKA.ResourceType[KINDS[right.kind]],
+            right.name,
+            KAFKA.ResourcePatternType["PREFIXED" if right.is_prefix else "LITERAL"],
+            f"User:{self.namespace}-{user}",
+            "*",
+            KAFKA.AclOperation[OPERATIONS.get(right.operation, right.operation.upper())],
+            KAFKA.AclPermissionType.ALLOW,
+        )
+
+
+@pytest.fixture
+def users(kafka: SecuredKafka, namespace: str, tmp_path: Path) -> Users:
+    create_topics(Connection(kafka.internal, namespace), partitions=2, replication_factor=1)
+    for user in ("worker", "client"):
+        kafka.set_password(f"{namespace}-{user}", PASSWORD)
+    return Users(kafka, namespace, tmp_path)
+
+
+async def until_ready(users: Users) -> tuple[asyncio.Task[None], asyncio.Event]:
+    """A worker that owns its partitions, or has failed."""
+    stop, ready = asyncio.Event(), asyncio.Event()
+    working = asyncio.create_task(run_worker([GreetingFlow], users.settings, stop=stop, on_ready=lambda _: ready.set()))
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait({working, waiting}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    return working, stop
+
+
+async def test_worker_and_client_need_no_more_than_is_documented(users: Users) -> None:
+    users.allow("worker", worker_rights(users.namespace))
+    users.allow("client", client_rights(users.namespace))
+    working, stop = await until_ready(users)
+    connection = users.connection("client")
+    async with AsyncClient(connection) as client:
+        run = await client.start(GreetingFlow, "ada", Guest(name="ada"))
+        await client.resume(GreetingFlow, "ada", GreetingFlow.reply.received, Guest(name="bea"))
+        completion = await asyncio.wait_for(client.wait(run), 20)
+    assert completion.status == "completed"
+    history = await asyncio.to_thread(read_history, connection, "guest::ada")
+    assert history[-1].type == "completed"
+    stop.set()
+    await asyncio.wait_for(working, 30)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "Read on topic *.commands",
+        "Read on topic *.state",
+        "Write on topic *.history",
+        "Write on topic *.replies",
+        "DescribeConfigs on topic *.commands",
+        "Read on group *",
+        "Write on transactional-id *-*",
+    ],
+)
+async def test_a_worker_that_lacks_a_right_names_it(missing: str, users: Users) -> None:
+    wanted = missing.replace("*", users.namespace, 1)
+    rights = worker_rights(users.namespace)
+    assert wanted in [str(right) for right in rights]
+    users.allow("worker", [right for right in rights if str(right) != wanted])
+
+    working, stop = await until_ready(users)
+    stop.set()
+    with pytest.raises(AccessDeniedError) as denied:
+        await asyncio.wait_for(working, 20)
+    assert wanted.removesuffix("*") in str(denied.value)
+    assert f"{users.namespace}-worker" in str(denied.value)
+    assert "authorization" in str(denied.value)
+
+
+async def start(client: AsyncClient) -> None:
+    await client.start(GreetingFlow, "ada", Guest(name="ada"))
+
+
+async def await_completion(client: AsyncClient) -> None:
+    await client.wait(GreetingFlow, "ada")
+
+
+@pytest.mark.parametrize(
+    "missing", ["Write on topic *.commands", "Read on topic *.replies", "Read on topic *.completions"]
+)
+async def test_a_client_that_lacks_a_right_names_it(missing: str, users: Users) -> None:
+    wanted = missing.replace("*", users.namespace, 1)
+    rights = client_rights(users.namespace)
+    described = [Right("Describe", "topic", right.name) for right in rights]
+    users.allow("client", [right for right in rights if str(right) != wanted] + described)
+
+    ask = await_completion if "completions" in missing else start
+    async with AsyncClient(users.connection("client")) as client:
+        with pytest.raises(AccessDeniedError) as denied:
+            await asyncio.wait_for(ask(client), 20)
+    assert wanted in str(denied.value)
