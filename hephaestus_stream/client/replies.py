@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from hephaestus_stream.client.broker import SLICE_SECONDS, end_of, read
 from hephaestus_stream.client.pending import Answer, PendingCommands, settle
-from hephaestus_stream.errors import RecordError
+from hephaestus_stream.errors import AccessDeniedError, RecordError
 from hephaestus_stream.kafka_client import denied
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.output import Reply
@@ -27,6 +27,9 @@ class ReplyReader:
         topic: The topic `replies`.
         partition: The partition that answers are asked into.
         pending: Where the commands under way are kept.
+
+    Attributes:
+        denial: Why no answer can be read; None while they can.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class ReplyReader:
         self._topic = topic
         self._partition = partition
         self._pending = pending
+        self.denial: AccessDeniedError | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="hephaestus-replies", daemon=True)
 
@@ -92,8 +96,10 @@ class ReplyReader:
         _log.debug("reading the answers is interrupted: %s", error.str())
         # Of the group, which nobody joins, librdkafka asks by itself.
         if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            # It is told once, perhaps before anything is sent.
+            self.denial = denied(self._connection, error, right=f"Read on topic {self._topic}")
             for pending in self._pending.take_all():
-                pending.fail(denied(self._connection, error, right=f"Read on topic {self._topic}"))
+                pending.fail(self.denial)
 
 
 def _answer(command_id: str, value: bytes) -> Answer[Reply | RecordError]:

@@ -20,6 +20,7 @@ from hephaestus_stream.client.broker import (
 from hephaestus_stream.client.pending import Pending, PendingCommands, settle
 from hephaestus_stream.client.run import Published
 from hephaestus_stream.errors import (
+    AccessDeniedError,
     ClientBusyError,
     CommandError,
     HephaestusError,
@@ -54,7 +55,8 @@ class Sender:
         self._topic = topic
         self._headers = headers
         self._connection = connection
-        self._settings = librdkafka(
+        self._denial: AccessDeniedError | None = None
+        own = librdkafka(
             connection,
             enable_idempotence=True,
             # librdkafka's default hashes differently from Java, and the worker would have to forward the command.
@@ -67,6 +69,7 @@ class Sender:
             message_max_bytes=RECORD_LIMIT,
             socket_nagle_disable=True,
         )
+        self._settings = {**own, "error_cb": self._hear}
         self._producer = self._make_producer()
         self._renewal = threading.Lock()
         self._stop = threading.Event()
@@ -126,6 +129,8 @@ class Sender:
             raise ClientBusyError("the producer's queue is full: await some answers before sending more") from None
         except KafkaException as failure:
             error = kafka_error(failure)
+            if self._denial is not None:
+                raise self._denial from failure
             if error.code() != KafkaError._FATAL:  # noqa: SLF001 - librdkafka's own errors are spelled so
                 raise _refused(pending, error) from failure
             self._renew(producer)
@@ -138,10 +143,22 @@ class Sender:
                 _log.warning("the client's producer has failed for good and is replaced")
                 self._producer = self._make_producer()
 
+    def _hear(self, error: KafkaError) -> None:
+        """A user who may write to no topic at all gets no producer's id, which ends the producer for good."""
+        if error.code() in DENIED:
+            self._denial = denied(self._connection, error, right=f"Write on topic {self._topic}")
+
     def _serve(self) -> None:
         """Serves delivery reports, repetitions and deadlines until the client closes."""
         while not self._stop.is_set():
-            self._producer.poll(SLICE_SECONDS)
+            try:
+                self._producer.poll(SLICE_SECONDS)
+            except KafkaException as failure:
+                # A fatal error is raised here instead of being told to `error_cb`; `_renew` replaces the producer.
+                self._hear(kafka_error(failure))
+            if self._denial is not None:
+                for pending in self._pending.take_all():
+                    pending.fail(self._denial)
             late, repeated = self._pending.overdue(time.monotonic())
             for pending in late:
                 pending.fail(_unanswered(pending, _why(pending)))

@@ -137,11 +137,13 @@ class Transport:
 
     def _send(self, command: Command, pending: Pending, future: Future[Reply] | Future[Published]) -> None:
         """Sends a command within its span, which ends with the future."""
-        sender = self._require_link().sender
+        link = self._require_link()
+        if pending.reply is not None and link.replies.denial is not None:
+            raise link.replies.denial
         span = SentCommand(command, topic=self._topics.commands)
         pending.headers = span.headers
         try:
-            sender.send(pending)
+            link.sender.send(pending)
         except HephaestusError as error:
             span.failed(error)
             raise

@@ -108,15 +108,21 @@ class Cluster:
             TopicCollection(list(names)), request_timeout=_PATIENCE, include_authorized_operations=True
         )
         found: dict[str, _Topic] = {}
+        hidden: list[str] = []
+        denial: KafkaError | None = None
         for name, future in futures.items():
             try:
                 found[name] = future.result()
             except KafkaException as failure:
                 error = kafka_error(failure)
                 if error.code() in DENIED:
-                    raise denied(self._connection, error, right=f"Describe on topic {name}") from failure
-                if error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    hidden.append(name)
+                    denial = error
+                elif error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise
+        if denial is not None:
+            right = f"Describe, which Read and Write include, on topic {', '.join(hidden)}"
+            raise denied(self._connection, denial, right=right)
         options = self._options(list(found)) if with_options and found else {}
         return {
             name: TopicDescribed(
