@@ -20,12 +20,19 @@ from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
-from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from hephaestus_stream.cycle.source import CommandRecord
-from hephaestus_stream.errors import ShardClosedError
+from hephaestus_stream.errors import AccessDeniedError, ShardClosedError
 from hephaestus_stream.runtime import fetched_records
 from hephaestus_stream.runtime.feed import Chunk
 
@@ -43,6 +50,7 @@ SIGNATURES: Sequence[tuple[Callable[..., object], str]] = [
     (AIOKafkaConsumer.resume, "(self, *partitions)"),
     (AIOKafkaConsumer.commit, "(self, offsets=None)"),
     (FetchResult.__init__, "(self, tp, *, assignment, partition_records, backoff)"),
+    (GroupCoordinator.check_errors, "(self)"),
     (Fetcher.fetched_records, "(self, partitions, timeout=0, max_records=None)"),
     (SubscriptionState.fetch_context, "(self)"),
     *fetched_records.SIGNATURES,
@@ -104,9 +112,14 @@ class _Client(Protocol):
     async def close(self) -> None: ...
 
 
+class _Coordinator(Protocol):
+    def check_errors(self) -> None: ...
+
+
 class KafkaConsumer(Protocol):
     """What is used of `AIOKafkaConsumer`, its private parts included."""
 
+    _coordinator: _Coordinator
     _client: _Client
     _closed: bool
     _fetcher: _Fetcher
@@ -177,13 +190,23 @@ class Reader:
 
         Raises:
             ShardClosedError: The log of a partition does not have its position any more.
+            AccessDeniedError: This worker may not read the topic any more, or not be a member of the group.
         """
         if self._consumer._closed:
             raise ConsumerStoppedError
-        with self._consumer._subscription.fetch_context():
-            if not partitions or epoch != self._epoch:
-                return []
-            found = await self._take(partitions, timeout)
+        try:
+            # What the group's coordinator told; nobody else asks for it.
+            self._consumer._coordinator.check_errors()
+            with self._consumer._subscription.fetch_context():
+                if not partitions or epoch != self._epoch:
+                    return []
+                found = await self._take(partitions, timeout)
+        except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
+            kind = "topic" if isinstance(error, TopicAuthorizationFailedError) else "group"
+            raise AccessDeniedError(
+                f"this worker lacks the right Read on {kind} {self._names(error)} ({kind} authorization failed): "
+                "docs/security.md has all rights that are needed, and the commands that give them"
+            ) from error
         if epoch != self._epoch:
             return []
         chunks = (self._chunk(epoch, partition, found.get(partition, ())) for partition in partitions)
@@ -234,6 +257,11 @@ class Reader:
             logger.info("the group's offsets of %s were not committed: %r", self._topic, error)
             return False
         return True
+
+    @staticmethod
+    def _names(error: KafkaError) -> str:
+        names = error.args[0] if error.args else "?"
+        return ", ".join(sorted(map(str, names))) if isinstance(names, set | frozenset | list | tuple) else str(names)
 
     async def disconnect(self) -> None:
         """Close the connections of a consumer that could not stop."""

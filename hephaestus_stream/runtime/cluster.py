@@ -49,6 +49,10 @@ class _Topic(Protocol):
     authorized_operations: list[_Operation] | None
 
 
+class _Group(Protocol):
+    authorized_operations: list[_Operation] | None
+
+
 class _Option(Protocol):
     value: str | None
 
@@ -61,6 +65,10 @@ class _Administration(Protocol):
     def describe_topics(
         self, topics: TopicCollection, *, request_timeout: float, include_authorized_operations: bool
     ) -> dict[str, Future[_Topic]]: ...
+
+    def describe_consumer_groups(
+        self, group_ids: list[str], *, request_timeout: float, include_authorized_operations: bool
+    ) -> dict[str, Future[_Group]]: ...
 
     def create_topics(self, new_topics: list[NewTopic], *, request_timeout: float) -> dict[str, Future[None]]: ...
 
@@ -78,14 +86,14 @@ class TopicDescribed:
         topic_id: Its id.
         partitions: How many it has.
         options: Its options; empty unless asked for.
-        allowed: What may be done with it, as `READ` and `WRITE`.
+        allowed: What may be done with it, as `READ` and `WRITE`; None where the broker does not tell.
     """
 
     name: str
     topic_id: str
     partitions: int
     options: Mapping[str, str]
-    allowed: frozenset[str] = frozenset()
+    allowed: frozenset[str] | None = None
 
 
 class Cluster:
@@ -130,10 +138,28 @@ class Cluster:
                 str(topic.topic_id),
                 len(topic.partitions),
                 options.get(name, {}),
-                frozenset(operation.name for operation in topic.authorized_operations or ()),
+                _names(topic.authorized_operations),
             )
             for name, topic in found.items()
         }
+
+    def require_membership(self, group: str) -> None:
+        """Return if this connection may be a member of the group, as far as can be told of one that is empty yet.
+
+        Raises:
+            AccessDeniedError: It may not.
+        """
+        self._require_broker()
+        futures = self._admin.describe_consumer_groups(
+            [group], request_timeout=_PATIENCE, include_authorized_operations=True
+        )
+        try:
+            futures[group].result()
+        except KafkaException as failure:
+            error = kafka_error(failure)
+            if error.code() in DENIED:
+                raise denied(self._connection, error, right=f"Read on group {group}") from failure
+            # Whatever else it may be, such as a coordinator that is just loading, says nothing of rights.
 
     def create(self, topics: Sequence[TopicToCreate], *, partitions: int, replication_factor: int) -> list[str]:
         """Create those that do not exist; returns their names.
@@ -189,6 +215,10 @@ class Cluster:
             if error.code() in DENIED:
                 raise denied(self._connection, error, right=f"DescribeConfigs on topic {topic}") from failure
             raise
+
+
+def _names(operations: list[_Operation] | None) -> frozenset[str] | None:
+    return None if operations is None else frozenset(operation.name for operation in operations)
 
 
 def _ignore(_error: KafkaError) -> None:

@@ -12,7 +12,7 @@ from hephaestus_stream.runtime.changelog import ChangelogTopic
 from hephaestus_stream.runtime.cluster import Cluster, TopicDescribed
 from hephaestus_stream.runtime.transaction import RECORD_LIMIT
 from hephaestus_stream.wire.connection import Connection
-from hephaestus_stream.wire.rights import worker_rights
+from hephaestus_stream.wire.rights import Right, worker_rights
 from hephaestus_stream.wire.topics import Topics
 
 DEFAULT_PARTITIONS: Final = 12
@@ -157,26 +157,25 @@ def check_topics(connection: Connection, *, partitions: int | None = None) -> in
 def check_rights(connection: Connection) -> None:
     """Ask the cluster whether this connection may do with the topics what a worker does.
 
-    Of group and transactional ids only their use tells.
+    Of transactional ids only their use tells.
 
     Raises:
         BrokerUnreachableError: No broker answers.
         AccessDeniedError: Rights are missing; all of them are listed.
     """
-    described = Cluster(connection).describe(list(Topics(connection.namespace)))
+    cluster = Cluster(connection)
+    described = cluster.describe(list(Topics(connection.namespace)))
     missing = [
         str(right)
         for right in worker_rights(connection.namespace)
-        if right.kind == "topic"
-        and right.operation in {"Read", "Write"}
-        and right.name in described
-        and right.operation.upper() not in described[right.name].allowed
+        if right.operation in {"Read", "Write"} and not _is_allowed(right, described.get(right.name))
     ]
     if missing:
         raise AccessDeniedError(
             f"{connection.security.identity} lacks rights that a worker needs: {', '.join(missing)} (topic "
             "authorization): docs/security.md has the commands that give them"
         )
+    cluster.require_membership(connection.namespace)
 
 
 def topic_ids(connection: Connection) -> dict[str, str]:
@@ -202,6 +201,11 @@ def describe_changelog(connection: Connection) -> ChangelogTopic:
         raise _mismatch(connection, [_missing(name)])
     life = timedelta(milliseconds=int(state.options["delete.retention.ms"]))
     return ChangelogTopic(name=name, topic_id=state.topic_id, tombstone_life=life)
+
+
+def _is_allowed(right: Right, topic: TopicDescribed | None) -> bool:
+    """Whether nothing is known that speaks against it."""
+    return topic is None or topic.allowed is None or right.operation.upper() in topic.allowed
 
 
 def _problems(spec: TopicSpec, topic: TopicDescribed | None, *, partitions: int) -> list[str]:
