@@ -122,7 +122,7 @@ class Settings(BaseSettings):
             may say otherwise by `retention=`.
         command_retention: For how long a repeated command is known, a year at most.
         kafka: Options of librdkafka by their own names; as JSON in the environment. They may hold passwords, so that
-            they are never shown.
+            they are never shown; better, `sasl.password.file` names the file that holds it.
         encryption_keys: Keys of 32 bytes in base64 by their ids, to encrypt payloads with; never shown.
         encryption_keys_file: A file with such keys, as a JSON object.
         encryption_key_id: Which of them is the current one, where there are several; the others are for reading.
@@ -152,8 +152,8 @@ class Settings(BaseSettings):
     stop_grace: DurationOrZero = timedelta(seconds=10)
     retention: Annotated[Duration, AfterValidator(_retention)] = timedelta(days=7)
     command_retention: Annotated[Duration, AfterValidator(_command_retention)] = timedelta(days=7)
-    kafka: Annotated[dict[str, str], BeforeValidator(_flat), Field(repr=False)] = {}
-    encryption_keys: Annotated[dict[str, str], BeforeValidator(_flat), Field(repr=False)] = {}
+    kafka: Annotated[dict[str, str], BeforeValidator(_flat), Field(repr=False, exclude=True)] = {}
+    encryption_keys: Annotated[dict[str, str], BeforeValidator(_flat), Field(repr=False, exclude=True)] = {}
     encryption_keys_file: Path | None = None
     encryption_key_id: str | None = None
     encryption_provider: str | None = None

@@ -90,8 +90,9 @@ def test_options_with_dots_need_no_quotes_in_toml(folder: Path) -> None:
 
 
 def test_passwords_are_never_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = load_settings(kafka={"sasl.password": "hush"})
-    assert "hush" not in f"{settings!r} {settings} {settings.connection!r}"
+    user = {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.username": "ada"}
+    settings = load_settings(kafka={**user, "sasl.password": "hush"})
+    assert "hush" not in f"{settings!r} {settings} {settings.connection!r} {settings.model_dump()}"
     with pytest.raises(SettingsError) as wrong:
         load_settings(kafka={"sasl.password": ["hush"]})
     assert "hush" not in str(wrong.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -54,7 +55,9 @@ class KafkaOptions:
         for option in self.kafka:
             name, separator, _ = option.partition("=")
             if not name or not separator:
-                raise UsageError(f"'-X {option}' is no option: write -X name=value, as -X security.protocol=SSL")
+                # Only what can be a name: the rest may be a password.
+                shown = "".join(takewhile(_is_of_a_name, option)) or "…"
+                raise UsageError(f"'-X {shown}' is no option: write -X name=value, as -X security.protocol=SSL")
         return {name: value for name, _, value in (option.partition("=") for option in self.kafka)} or None
 
 
@@ -88,6 +91,10 @@ class WorkerOptions:
             "log_level": self.log_level,
             "log_format": self.log_format,
         }
+
+
+def _is_of_a_name(character: str) -> bool:
+    return character.isalnum() or character == "."
 
 
 KAFKA_DEFAULTS = KafkaOptions()

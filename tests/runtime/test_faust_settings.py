@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from faust.auth import SASLCredentials, SSLCredentials
@@ -11,6 +13,7 @@ from faust.types.auth import AuthProtocol, SASLMechanism
 from hephaestus_stream.errors import SettingsError
 from hephaestus_stream.runtime.faust_settings import brokers, credentials, settings
 from hephaestus_stream.wire.connection import Connection
+from tests.security.certificates import Authority
 
 
 def connection(**options: str) -> Connection:
@@ -60,11 +63,43 @@ def test_encryption_alone_uses_a_context_that_checks_the_brokers_name() -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"security_protocol": "tls"}, "security.protocol='TLS'"),
-        ({"security_protocol": "sasl_plaintext", "sasl_mechanism": "GSSAPI"}, "sasl.mechanism='GSSAPI'"),
         ({"session_timeout_ms": "ten"}, "session.timeout.ms='ten'"),
     ],
 )
 def test_an_option_that_faust_cannot_follow_is_named(options: dict[str, str], named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         settings(connection(**options), session_timeout=timedelta(seconds=10))
+
+
+def test_what_is_not_verified_by_one_library_is_not_by_the_other() -> None:
+    unnamed = credentials(connection(security_protocol="ssl", ssl_endpoint_identification_algorithm="none"))
+    assert isinstance(unnamed, SSLCredentials)
+    assert (unnamed.context.check_hostname, unnamed.context.verify_mode) == (False, ssl.CERT_REQUIRED)
+    blind = credentials(connection(security_protocol="ssl", enable_ssl_certificate_verification="false"))
+    assert isinstance(blind, SSLCredentials)
+    assert (blind.context.check_hostname, blind.context.verify_mode) == (False, ssl.CERT_NONE)
+
+
+def test_only_the_given_authority_is_trusted(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "authority")
+    by_file = credentials(connection(security_protocol="ssl", ssl_ca_location=str(authority.certificate)))
+    by_text = credentials(connection(security_protocol="ssl", ssl_ca_pem=authority.certificate.read_text()))
+    for shown in (by_file, by_text):
+        assert isinstance(shown, SSLCredentials)
+        assert [dict(pair for (pair,) in ca["subject"]) for ca in shown.context.get_ca_certs()] == [
+            {"commonName": "authority"}
+        ]
+
+
+def test_a_key_whose_password_is_wrong_is_named_and_nobody_is_asked_for_another(tmp_path: Path) -> None:
+    identity = Authority(tmp_path, "authority").identity("robot", password="open-sesame")  # noqa: S106 - nobody's
+    for password in ({}, {"ssl_key_password": "wrong-one"}):
+        refused = connection(
+            security_protocol="ssl",
+            ssl_certificate_location=str(identity.certificate),
+            ssl_key_location=str(identity.key),
+            **password,
+        )
+        with pytest.raises(SettingsError, match=r"ssl\.key\.password") as wrong:
+            credentials(refused)
+        assert "wrong-one" not in str(wrong.value)
