@@ -11,7 +11,7 @@ from hephaestus_stream.runtime.reachability import check_reachable
 from hephaestus_stream.wire.connection import Connection
 
 # A broker whose source of passwords is away for a moment refuses as one does that knows them.
-_AGAIN_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 3.0
 
 
 class CredentialsWatch:

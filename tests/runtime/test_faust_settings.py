@@ -86,9 +86,8 @@ def test_only_the_given_authority_is_trusted(tmp_path: Path) -> None:
     by_text = credentials(connection(security_protocol="ssl", ssl_ca_pem=authority.certificate.read_text()))
     for shown in (by_file, by_text):
         assert isinstance(shown, SSLCredentials)
-        assert [dict(pair for (pair,) in ca["subject"]) for ca in shown.context.get_ca_certs()] == [
-            {"commonName": "authority"}
-        ]
+        (trusted,) = shown.context.get_ca_certs()
+        assert "'authority'" in str(trusted["subject"])
 
 
 def test_a_key_whose_password_is_wrong_is_named_and_nobody_is_asked_for_another(tmp_path: Path) -> None:
