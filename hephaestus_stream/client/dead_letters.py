@@ -74,7 +74,7 @@ def read_dead_letters(
                 if number % _PROGRESS_EVERY == 0:
                     on_progress(number)
         except KafkaException as failure:
-            raise translated(failure, connection) from failure
+            raise translated(failure, connection, right=_right(connection)) from failure
 
 
 def read_dead_letter(connection: Connection, partition: int, offset: int) -> Letter:
@@ -99,11 +99,15 @@ def read_dead_letter(connection: Connection, partition: int, offset: int) -> Let
                         return _letter(message)
                     break  # the next one that is kept
         except KafkaException as failure:
-            raise translated(failure, connection) from failure
+            raise translated(failure, connection, right=_right(connection)) from failure
     raise DeadLetterNotFoundError(
         f"there is no dead letter {partition}:{offset}, or it is kept no longer: `hephaestus dlq list` shows those "
         "that are"
     )
+
+
+def _right(connection: Connection) -> str:
+    return f"Read on topic {Topics(connection.namespace).dead_letters}"
 
 
 def _consumer(connection: Connection) -> Consumer:

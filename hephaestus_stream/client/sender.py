@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -106,7 +107,7 @@ class Sender:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()
-        self._producer.flush(_FLUSH_SECONDS)
+        self._serve_callbacks(self._producer.flush, _FLUSH_SECONDS)
         for pending in self._pending.take_all():
             pending.fail(_unanswered(pending, "the client was closed before an answer came"))
 
@@ -148,14 +149,21 @@ class Sender:
         if error.code() in DENIED:
             self._denial = denied(self._connection, error, right=f"Write on topic {self._topic}")
 
+    def _serve_callbacks(self, call: Callable[[float], int], seconds: float) -> None:
+        """Lets the producer call back; of a fatal error it does not call but raises, and `_renew` replaces it."""
+        try:
+            call(seconds)
+        except (KafkaException, SystemError) as failure:
+            # A lock of the binding may make a SystemError of it.
+            cause = failure if isinstance(failure, KafkaException) else failure.__cause__
+            if not isinstance(cause, KafkaException):
+                raise
+            self._hear(kafka_error(cause))
+
     def _serve(self) -> None:
         """Serves delivery reports, repetitions and deadlines until the client closes."""
         while not self._stop.is_set():
-            try:
-                self._producer.poll(SLICE_SECONDS)
-            except KafkaException as failure:
-                # A fatal error is raised here instead of being told to `error_cb`; `_renew` replaces the producer.
-                self._hear(kafka_error(failure))
+            self._serve_callbacks(self._producer.poll, SLICE_SECONDS)
             if self._denial is not None:
                 for pending in self._pending.take_all():
                     pending.fail(self._denial)
