@@ -44,8 +44,8 @@ class ExitCode(IntEnum):
 
 EXIT_CODES_HELP: Final = (
     "Exit codes: **0** done, **1** failed, **2** wrong usage or settings, **3** refused by the engine, "
-    "**4** no broker reachable, or it refuses us, **5** no answer in time, **75** a worker that should be started again, "
-    "**130** Ctrl-C."
+    "**4** no broker reachable, or it refuses us, **5** no answer in time, **75** a worker that should be started "
+    "again, **130** Ctrl-C."
 )
 
 _CODES: Final[tuple[tuple[type[HephaestusError], ExitCode], ...]] = (
