@@ -85,7 +85,7 @@ def test_a_worker_that_replays_says_how_far_it_is_and_why_a_partition_stays_clos
         if "1" in said.get("partitions", {}).get("opening", {}):
             progress = said["partitions"]["opening"]["1"]
             seen.append((progress["reached"], progress["end"]))
-        return bool(said) and "1" in said["partitions"]["closed"]
+        return bool(said) and "1" in said["partitions"]["closed"] and said["partitions"]["ready"] == [0]
 
     kafka = ("--bootstrap", connection.bootstrap, "--namespace", connection.namespace)
     with hephaestus.running("worker", "flows", *kafka, "--http", "127.0.0.1:0", log=log):
@@ -95,8 +95,8 @@ def test_a_worker_that_replays_says_how_far_it_is_and_why_a_partition_stays_clos
 
     assert any(0 < reached < end == 300_000 for reached, end in seen)
     assert [reached for reached, _ in seen] == sorted(reached for reached, _ in seen)
-    assert said["partitions"]["ready"] == [0]
-    assert "its state has records but no position" in said["reasons"][0]
+    [reason] = said["reasons"]
+    assert "its state has records but no position" in reason
 
 
 @pytest.mark.parametrize(
