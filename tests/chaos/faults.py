@@ -74,13 +74,17 @@ async def stop(scene: Scene, victim: Place) -> str:
 
 async def freeze(scene: Scene, victim: Place) -> str:
     """An owner stops past its session and comes back: it must be fenced and leave."""
-    # In the midst of a rebalance it has closed everything, and need not leave.
-    is_owner = await scene.fleet.settled(within=_LEAVES_WITHIN)
+    # In the midst of a rebalance it has closed everything, and need not leave; a worker that was killed causes one more
+    # when its session is over.
+    session = scene.fleet.terms.session_seconds
+    await scene.fleet.settled(within=_LEAVES_WITHIN)
+    await asyncio.sleep(session + 1)
+    is_owner = await scene.fleet.settled(within=_LEAVES_WITHIN) and victim.is_running
     victim.is_held = True
     lost = victim.partitions
     others = [place for place in scene.fleet.alive if place is not victim]
     _signal(victim, signal.SIGSTOP)
-    await asyncio.sleep(scene.fleet.terms.session_seconds + scene.chance.uniform(3, 8))
+    await asyncio.sleep(session + scene.chance.uniform(3, 8))
     heirs = set[int]().union(*(place.partitions for place in others)) & lost
     _signal(victim, signal.SIGCONT)
     left = await until(lambda: not victim.is_running, within=_LEAVES_WITHIN)

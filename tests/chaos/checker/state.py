@@ -81,6 +81,7 @@ def check_databases(evidence: Evidence, findings: Findings) -> None:
             except Exception as error:  # noqa: BLE001 - all of RocksDB's errors have this type
                 sound.judge(path in evidence.damaged, f"{path}: {error}")
                 continue
+            sound.judge(True, "")
             reached = max(reached, standing)
             log_end = evidence.changelog_ends[partition]
             ahead.judge(standing < log_end, f"{path} stands at {standing}, the changelog ends at {log_end}")
