@@ -79,13 +79,14 @@ async def freeze_before_produce(harness: Harness) -> None:
 
 _ONE_HISTORY: Final = "a history is numbered from 1 without gap or repetition"
 _ONE_EFFECT: Final = "an accepted command has one effect, a refused one none"
+_DATABASE: Final = "a database is what the changelog added up to when it was written"
 _ITS_PLACE: Final = "an answer names the place where its command stands first"
 
 CONTROLS: Final[dict[str, Control]] = {
     "fencing": Control(freeze_before_produce, (_ONE_HISTORY, _ITS_PLACE)),
     "one-position": Control(die_between, (_ITS_PLACE,)),
-    "database-last": Control(die_between, (_ONE_HISTORY, _ONE_EFFECT)),
-    "committed-replay": Control(lose_all_before_commit, (_ONE_HISTORY, _ONE_EFFECT)),
+    "database-last": Control(die_between, (_ONE_HISTORY, _ONE_EFFECT, _DATABASE)),
+    "committed-replay": Control(lose_all_before_commit, (_ONE_HISTORY, _ONE_EFFECT, _DATABASE)),
     "join": Control(nothing, ("a history is legal against the graph",)),
     "command-ids": Control(nothing, ("all answers to a command say the same",)),
     "patience": Control(nothing, ("a timer does not fire before it is due",)),
