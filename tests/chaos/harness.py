@@ -80,9 +80,11 @@ class Harness:
         self.stop = asyncio.Event()
         self.phase = "starting workers"
         self._cluster = cluster
-        self._steps = folder / "steps"
-        self._steps.mkdir(parents=True, exist_ok=True)
         self._connection = Connection(cluster.bootstrap, f"chaos-{plan.seed}-{uuid.uuid4().hex[:8]}")
+        # Of its own, so that nothing of a former run is taken for evidence.
+        folder /= self._connection.namespace
+        self._steps = folder / "steps"
+        self._steps.mkdir(parents=True)
         terms = Terms(
             self._connection,
             partitions=plan.partitions,
