@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from typing import Final
 
-from confluent_kafka import IsolationLevel, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+import pytest
+from confluent_kafka import Consumer, TopicPartition
 
+from hephaestus_stream.runtime.transaction import TRANSACTION_TIMEOUT
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics as Names
 from tests.chaos.failpoints import FailPoint
@@ -20,18 +22,19 @@ FREEZES: Final = {"CHAOS_FREEZE_POINT": FailPoint.BEFORE_COMMIT, "CHAOS_FAIL_AFT
 ANSWERS_WITHIN_SECONDS: Final = 20.0
 
 
-def undecided(connection: Connection) -> set[int]:
-    """The partitions of `state` whose readers are held up by a transaction that is open."""
-    admin = AdminClient(connection.librdkafka())
-    partitions = [TopicPartition(Names(connection.namespace).state, partition) for partition in range(PARTITIONS)]
+def ends(connection: Connection, isolation: str) -> list[int]:
+    """How far each partition of `state` can be read."""
+    reader = Consumer(connection.librdkafka(group_id=f"{connection.namespace}.ends", isolation_level=isolation))
+    try:
+        partitions = [TopicPartition(Names(connection.namespace).state, number) for number in range(PARTITIONS)]
+        return [reader.get_watermark_offsets(partition, ANSWERS_WITHIN_SECONDS)[1] for partition in partitions]
+    finally:
+        reader.close()
 
-    def ends(level: IsolationLevel) -> dict[int, int]:
-        asked = dict.fromkeys(partitions, OffsetSpec.latest())
-        futures = admin.list_offsets(asked, isolation_level=level, request_timeout=ANSWERS_WITHIN_SECONDS)
-        return {place.partition: future.result(ANSWERS_WITHIN_SECONDS).offset for place, future in futures.items()}
 
-    stable, all_ends = ends(IsolationLevel.READ_COMMITTED), ends(IsolationLevel.READ_UNCOMMITTED)
-    return {partition for partition in all_ends if stable[partition] < all_ends[partition]}
+def is_undecided(connection: Connection) -> bool:
+    """Whether a transaction is open, behind which readers wait."""
+    return ends(connection, "read_committed") != ends(connection, "read_uncommitted")
 
 
 def test_an_owner_that_froze_within_a_transaction_holds_nobody_up_and_is_fenced_when_it_comes_back(
@@ -41,15 +44,38 @@ def test_an_owner_that_froze_within_a_transaction_holds_nobody_up_and_is_fenced_
     frozen = workers.started("frozen", **FREEZES)
     load.send_wave(0, publisher)
     workers.until(lambda: f"frozen {FailPoint.BEFORE_COMMIT}" in frozen.told())
-    assert undecided(connection)
+    assert is_undecided(connection)
 
     heir = workers.started("heir")
     # Whoever opens a partition ends what the former owner has begun; no reader waits for the transaction's timeout.
-    workers.until(lambda: not undecided(connection), of=[heir])
+    workers.until(lambda: not is_undecided(connection), of=[heir])
     load.send_wave(1, publisher)
     frozen.signal(signal.SIGCONT)
 
     assert frozen.ended() != 0
     assert re.search("another worker owns partition|worker must exit", frozen.told())
+    check_load(load, topics, publisher, workers)
+    assert heir.stop() == 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(240)
+def test_a_transaction_that_nobody_takes_over_is_ended_by_the_broker(
+    workers: Workers, publisher: Publisher, topics: Topics, connection: Connection
+) -> None:
+    load = make_load(22, journeys=60, waves=2)
+    lost = workers.started("lost", CHAOS_FAIL_POINT=FailPoint.BEFORE_COMMIT, CHAOS_FAIL_AFTER="6")
+    load.send_wave(0, publisher)
+    assert lost.ended() == -signal.SIGKILL
+    assert is_undecided(connection)
+
+    # The transaction's own timeout, and the coordinator's rounds.
+    deadline = time.monotonic() + TRANSACTION_TIMEOUT.total_seconds() + 60
+    while is_undecided(connection):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    heir = workers.started("heir")
+    load.send_wave(1, publisher)
+
     check_load(load, topics, publisher, workers)
     assert heir.stop() == 0
