@@ -22,7 +22,7 @@ from typing import Any, Final, cast
 
 from confluent_kafka import KafkaError, KafkaException
 
-from hephaestus_stream.runtime import changelog, durable, shard
+from hephaestus_stream.runtime import changelog, clock
 from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.transaction import TransactionalProducer
 
@@ -31,7 +31,7 @@ Action = Callable[[object], None]
 
 _COMMITTING: Final = "committing"
 _DELIVERED_WITHIN_SECONDS: Final = 10.0
-_LOOK_AT_THE_CLOCK: Final = (changelog, durable, shard)
+_LOOK_AT_THE_CLOCK: Final = (changelog, clock)
 
 
 class FailPoint(StrEnum):

@@ -1,0 +1,31 @@
+"""The clock of a worker's machine jumps, forward and back, while it works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.integration.checker import Topics
+from tests.integration.load import check_load, make_load
+from tests.integration.workers import Publisher, Workers
+from tests.reliability.databases import check_databases
+
+# How far the clock is off, and what the worker says of it.
+JUMPS = ((3_600, "ahead of the brokers'"), (-3_600, "behind the brokers'"), (0, "this machine's clock is right again"))
+
+
+def test_a_clock_that_jumps_holds_timers_up_and_loses_nothing(
+    workers: Workers, publisher: Publisher, topics: Topics, tmp_path: Path
+) -> None:
+    clock = tmp_path / "clock"
+    load = make_load(81, journeys=60, waves=1 + len(JUMPS))
+    worker = workers.started(CHAOS_CLOCK_FILE=str(clock))
+    load.send_wave(0, publisher)
+
+    for wave, (seconds, notice) in enumerate(JUMPS, start=1):
+        clock.write_text(str(seconds))
+        load.send_wave(wave, publisher)
+        workers.until(lambda notice=notice: notice in worker.told(), of=[worker])
+
+    check_load(load, topics, publisher, workers)
+    assert worker.stop() == 0
+    check_databases(workers.databases(), topics)
