@@ -12,9 +12,12 @@ from confluent_kafka import Consumer, TopicPartition
 
 from hephaestus_stream.runtime.transaction import TRANSACTION_TIMEOUT
 from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.partition import partition_for
+from hephaestus_stream.wire.request import start_command
 from hephaestus_stream.wire.topics import Topics as Names
 from tests.chaos.failpoints import FailPoint
 from tests.integration.checker import Topics
+from tests.integration.flows import Journey, Trip
 from tests.integration.load import check_load, make_load
 from tests.integration.workers import PARTITIONS, Publisher, Workers
 
@@ -56,6 +59,28 @@ def test_an_owner_that_froze_within_a_transaction_holds_nobody_up_and_is_fenced_
     assert re.search("another worker owns partition|worker must exit", frozen.told())
     check_load(load, topics, publisher, workers)
     assert heir.stop() == 0
+
+
+def test_an_open_transaction_of_one_shard_holds_up_no_answer_of_another(
+    workers: Workers, publisher: Publisher, topics: Topics, connection: Connection
+) -> None:
+    # It stays a member of the group while it is frozen, so that nobody ends its transaction.
+    frozen = workers.started("frozen", **FREEZES, HEPHAESTUS_SESSION_TIMEOUT="60")
+    other = workers.start("other", HEPHAESTUS_SESSION_TIMEOUT="60")
+    workers.until(lambda: len(frozen.partitions) == len(other.partitions) == PARTITIONS // 2, of=[frozen, other])
+    starts = [start_command(Journey, f"trip-{number}", Trip()) for number in range(60)]
+    of_other = [each for each in starts if partition_for(each.key.encode(), PARTITIONS) in other.partitions]
+
+    publisher.send(start for start in starts if start not in of_other)
+    workers.until(lambda: f"frozen {FailPoint.BEFORE_COMMIT}" in frozen.told())
+    publisher.send(of_other)
+
+    # All answers go into one partition, and are read as committed.
+    wanted = {start.id for start in of_other}
+    workers.until(lambda: {document["id"] for document in topics.documents("replies")} >= wanted, of=[other])
+    assert is_undecided(connection)
+    frozen.signal(signal.SIGCONT)
+    workers.until(lambda: not is_undecided(connection), of=[frozen, other])
 
 
 @pytest.mark.long
