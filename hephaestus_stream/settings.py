@@ -115,6 +115,7 @@ class Settings(BaseSettings):
         concurrency: How many steps a worker runs at once.
         threads: How many blocking steps besides.
         processes: How many steps with `runner = "process"` besides; the processors' number unless it is set.
+        standbys: How many workers keep a copy of each partition that another one owns; 0 turns copies off.
         session_timeout: When the group takes a worker that is silent for dead.
         grace: What running steps get when a worker stops.
         stop_grace: What a step gets that is asked to stop: its process is killed then, its thread is left behind.
@@ -147,6 +148,7 @@ class Settings(BaseSettings):
     concurrency: Annotated[int, Field(ge=1)] = 1000
     threads: Annotated[int, Field(ge=1)] = 32
     processes: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
+    standbys: Annotated[int, Field(ge=0)] = 1
     session_timeout: Duration = timedelta(seconds=10)
     grace: DurationOrZero = timedelta(seconds=10)
     stop_grace: DurationOrZero = timedelta(seconds=10)

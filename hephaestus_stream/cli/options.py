@@ -70,6 +70,9 @@ class WorkerOptions:
     threads: Annotated[int | None, Parameter(help="Blocking steps at once.")] = None
     processes: Annotated[int | None, Parameter(help="Steps in processes at once.")] = None
     data: Annotated[Path | None, Parameter(help="The folder of its databases; they can be rebuilt from Kafka.")] = None
+    standbys: Annotated[
+        int | None, Parameter(help="Workers that keep a copy of each partition, for a quick takeover.")
+    ] = None
     http: Annotated[
         str | None, Parameter(help="`host:port` on which it tells its health; off unless set. Env: HEPHAESTUS_HTTP.")
     ] = None
@@ -88,6 +91,7 @@ class WorkerOptions:
             "processes": self.processes,
             "data": self.data,
             "http": self.http,
+            "standbys": self.standbys,
             "log_level": self.log_level,
             "log_format": self.log_format,
         }

@@ -14,9 +14,9 @@ from rocksdict import Cache
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.tables import derive
 from hephaestus_stream.errors import CommitFailedError, HephaestusError
-from hephaestus_stream.runtime.changelog import ChangelogTopic, replay
 from hephaestus_stream.runtime.clock import WorkerClock, uptime
 from hephaestus_stream.runtime.commands_log import CommandsLog
+from hephaestus_stream.runtime.following import ChangelogTopic
 from hephaestus_stream.runtime.health import ReplayProgress
 from hephaestus_stream.runtime.position import (
     POSITION_KEY,
@@ -25,6 +25,7 @@ from hephaestus_stream.runtime.position import (
     decode_position,
     encode_position,
 )
+from hephaestus_stream.runtime.replay import replay
 from hephaestus_stream.runtime.store import Store
 from hephaestus_stream.runtime.transaction import TransactionalProducer
 from hephaestus_stream.wire.connection import Connection
@@ -88,6 +89,8 @@ class DurableShard:
         self._failed: tuple[str, ...] = ()
         self.replay = ReplayProgress(0, 0)
         """How far an opening has followed the changelog."""
+        self.replayed = 0
+        """Records of the changelog that the opening read."""
 
     @property
     def store(self) -> Store:
@@ -109,14 +112,14 @@ class DurableShard:
         """
         self._producer.open()
         self._store = Store(self._origin.folder / str(self._partition), cache=self._origin.cache, derive=derive)
-        replay(
+        self.replayed = replay(
             self._origin.connection,
             self._origin.changelog,
             partition=self._partition,
             store=self._store,
             stop=self._stop,
             on_progress=self._progress,
-        )
+        ).count
         encoded = self._store.get(POSITION_KEY)
         found = None if encoded is None else decode_position(encoded)
         log = self._origin.commands

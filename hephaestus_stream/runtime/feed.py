@@ -44,7 +44,7 @@ class Feed:
         self.failed = asyncio.Event()
         self.failure: BaseException | None = None
         self._shards = shards
-        self._announced: frozenset[int] | None = None
+        self._announced: tuple[frozenset[int], frozenset[int]] | None = None
         self._assigned: frozenset[int] = frozenset()
         self._opening: asyncio.Task[None] | None = None
         self._open: frozenset[int] = frozenset()
@@ -62,22 +62,23 @@ class Feed:
         self._forget_what_is_on_the_way()
         self.failed.set()
 
-    def announce(self, partitions: frozenset[int]) -> None:
+    def announce(self, partitions: frozenset[int], standbys: frozenset[int] = frozenset()) -> None:
         """Remember what the group assigned, until the shards can be opened or it is revoked again."""
-        self._announced = partitions
+        self._announced = partitions, standbys
 
     async def assign(self, *, keep_alive: Callable[[], Awaitable[None]]) -> None:
         """Let the shards open the partitions that were announced; meanwhile the group hears that this member lives.
 
         A replay may take longer than the longest time that a consumer may go without reading.
         """
-        partitions, self._announced = self._announced, None
-        if partitions is None or self.failure is not None:
+        announced, self._announced = self._announced, None
+        if announced is None or self.failure is not None:
             return
+        partitions, standbys = announced
         self.epoch += 1
         self._held = True
         self._assigned = partitions
-        opening = self._opening = asyncio.create_task(self._shards.assign(partitions), name="open shards")
+        opening = self._opening = asyncio.create_task(self._shards.assign(partitions, standbys), name="open shards")
         while not (await asyncio.wait({opening}, timeout=KEEP_ALIVE_SECONDS))[0]:
             await keep_alive()
         self._check(opening)

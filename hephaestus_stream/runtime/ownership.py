@@ -15,11 +15,15 @@ class Shards(Protocol):
     of any method ends `run` with that exception.
     """
 
-    async def assign(self, partitions: frozenset[int]) -> None:
+    async def assign(self, partitions: frozenset[int], standbys: frozenset[int]) -> None:
         """Fence, replay and open these partitions; nothing is read before this returns.
 
         The set is complete: rebalances are eager, what is missing belongs to somebody else. `revoke` may be called
         while this still runs, and then it has to return soon.
+
+        Args:
+            partitions: What this worker owns.
+            standbys: Partitions of others that it keeps a copy of.
         """
         ...
 

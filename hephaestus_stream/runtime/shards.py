@@ -12,6 +12,7 @@ from hephaestus_stream.errors import ShardClosedError, StoppedError
 from hephaestus_stream.runtime.durable import DurableShard, Origin
 from hephaestus_stream.runtime.health import WorkerHealth
 from hephaestus_stream.runtime.shard import Shard, Surroundings
+from hephaestus_stream.runtime.standbys import Standbys
 from hephaestus_stream.telemetry.gauges import ShardLoad
 from hephaestus_stream.wire.partition import partition_for
 
@@ -24,6 +25,7 @@ class OwnedShards:
     Args:
         origin: Where state comes from.
         surroundings: What the shards share.
+        standbys: The copies of other workers' partitions.
         partitions: How many partitions there are in all.
         on_ready: Told the open partitions after each assignment.
     """
@@ -33,11 +35,13 @@ class OwnedShards:
         origin: Origin,
         surroundings: Surroundings,
         *,
+        standbys: Standbys,
         partitions: int,
         on_ready: Callable[[Sequence[int]], None],
     ) -> None:
         self._origin = origin
         self._surroundings = surroundings
+        self._standbys = standbys
         self._partitions = partitions
         self._on_ready = on_ready
         self._opening: dict[int, DurableShard] = {}
@@ -48,12 +52,18 @@ class OwnedShards:
         self._epoch = 0
         self._draining = False
 
-    async def assign(self, partitions: frozenset[int]) -> None:
+    async def assign(self, partitions: frozenset[int], standbys: frozenset[int]) -> None:
         """Opens these partitions side by side; one that cannot be owned safely stays closed."""
         epoch, self._last_positions, self._closed = self._epoch, {}, {}
         self._surroundings.runner.stop_all_but(lambda attempt: self._partition_of(attempt) in partitions)
-        await asyncio.gather(*(self._open(partition) for partition in sorted(partitions)))
+        # A database is open once: what was a standby's so far is now the shard's, which replays the rest.
+        await asyncio.to_thread(self._standbys.let_go, partitions)
+        replayed = await asyncio.gather(*(self._open(partition, epoch) for partition in sorted(partitions)))
         self._joined = epoch == self._epoch
+        if self._joined:
+            # Only now, since a takeover has the machine for itself.
+            self._standbys.follow(standbys - partitions)
+            _logger.info("replayed %d records of the changelog for %d partitions", sum(replayed), len(partitions))
         self._on_ready(sorted(self._shards))
 
     def position(self, partition: int) -> int | None:
@@ -115,8 +125,10 @@ class OwnedShards:
         await asyncio.gather(*(shard.close() for shard in shards.values()))
         self._last_positions = {partition: shard.position for partition, shard in shards.items()}
 
-    async def _open(self, partition: int) -> None:
-        epoch = self._epoch
+    async def _open(self, partition: int, epoch: int) -> int:
+        """Opens a partition, unless it was revoked meanwhile; returns how many records it replayed."""
+        if epoch != self._epoch:
+            return 0
         durable = DurableShard(self._origin, partition, self._surroundings.clock)
         self._opening[partition] = durable
         shard = Shard(partition, durable, self._surroundings)
@@ -137,6 +149,7 @@ class OwnedShards:
                 await shard.close()
         finally:
             del self._opening[partition]
+        return durable.replayed
 
     def _partition_of(self, attempt: AttemptId) -> int:
         return partition_for(attempt.key.encode(), self._partitions)

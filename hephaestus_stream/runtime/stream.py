@@ -136,7 +136,7 @@ class _Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Tell the feed first: `on_rebalance_complete` is sent by another task, maybe after the next revocation."""
-        self.feed.announce(frozenset(tp.partition for tp in assigned))
+        self.feed.announce(frozenset(tp.partition for tp in assigned), cast(StreamApp, self.app).standbys())
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -223,6 +223,15 @@ class StreamApp(faust.App):
     connection: Connection
     commands_topic: str
     feed: Feed
+
+    def standbys(self) -> frozenset[int]:
+        """The partitions of others that the assignor of the group's leader wants this worker to keep a copy of.
+
+        It places them for the topics that are subscribed, without any table.
+        """
+        if not self.conf.table_standby_replicas:
+            return frozenset()
+        return frozenset(tp.partition for tp in self.assignor.assigned_standbys() if tp.topic == self.commands_topic)
 
     def _new_transport(self) -> TransportT:
         return _Transport(self.conf.broker_consumer, self)

@@ -24,6 +24,7 @@ from hephaestus_stream.runtime.health import HealthReport
 from hephaestus_stream.runtime.runner import StepRunner
 from hephaestus_stream.runtime.shard import Surroundings
 from hephaestus_stream.runtime.shards import OwnedShards
+from hephaestus_stream.runtime.standbys import Standbys
 from hephaestus_stream.runtime.step_orders import require_places
 from hephaestus_stream.runtime.stream import build_app, run
 from hephaestus_stream.runtime.topics import check_rights, check_topics, create_topics, describe_changelog, topic_ids
@@ -84,6 +85,7 @@ async def _work(
     require_places(catalog)
     partitions = await asyncio.to_thread(_ensure_topics, settings)
     origin = await asyncio.to_thread(_origin, settings)
+    standbys = Standbys(origin)
     runner = StepRunner(
         concurrency=settings.concurrency,
         threads=settings.threads,
@@ -116,6 +118,7 @@ async def _work(
     shards = OwnedShards(
         origin,
         Surroundings(profile, runner, courier, threads, fail),
+        standbys=standbys,
         partitions=partitions,
         on_ready=on_ready,
     )
@@ -125,6 +128,7 @@ async def _work(
         shards=shards,
         data=settings.data / settings.namespace / "faust",
         session_timeout=settings.session_timeout,
+        standbys=settings.standbys,
     )
     health.attach(lambda: shards.health(failure=app.feed.failure))
     closed = asyncio.Event()
@@ -147,6 +151,7 @@ async def _work(
                     runner.unheard_bytes,
                     courier.unsent,
                     shards.unreplayed(),
+                    standbys.behind(),
                 )
             ),
         ):
@@ -155,6 +160,7 @@ async def _work(
         for task in aside:
             task.cancel()
         await runner.close()
+        await asyncio.to_thread(standbys.close)
         courier.close()
         origin.commands.close()
         threads.shutdown(wait=False, cancel_futures=True)

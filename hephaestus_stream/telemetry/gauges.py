@@ -49,6 +49,7 @@ class WorkerLoad:
         outcomes: Bytes of large outcomes that wait for their commit.
         unsent: Answers and forwarded commands that are on their way to a broker.
         replaying: The changelog records that shards which open still have before them, by partition.
+        standbys: The changelog records that copies of other workers' partitions have before them, by partition.
     """
 
     shards: Sequence[ShardLoad]
@@ -57,6 +58,7 @@ class WorkerLoad:
     outcomes: int
     unsent: int
     replaying: Mapping[int, int]
+    standbys: Mapping[int, int]
 
 
 _Load = Callable[[], WorkerLoad]
@@ -112,3 +114,4 @@ _observe(
     names.REPLAY_REMAINING,
     lambda load: [(remaining, partition) for partition, remaining in load.replaying.items()],
 )
+_observe(names.STANDBY_BEHIND, lambda load: [(behind, partition) for partition, behind in load.standbys.items()])

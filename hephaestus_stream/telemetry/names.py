@@ -179,6 +179,9 @@ TIMERS_HELD: Final = Metric(
 REPLAY_REMAINING: Final = Metric(
     "hephaestus.replay.remaining", "gauge", "{record}", "Changelog records to replay before a shard opens", (PARTITION,)
 )
+STANDBY_BEHIND: Final = Metric(
+    "hephaestus.standby.behind", "gauge", "{record}", "Changelog records that a standby has before it", (PARTITION,)
+)
 
 METRICS: Final = (
     RUNS_STARTED,
@@ -203,4 +206,5 @@ METRICS: Final = (
     BACKLOG,
     TIMERS_HELD,
     REPLAY_REMAINING,
+    STANDBY_BEHIND,
 )

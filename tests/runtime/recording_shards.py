@@ -38,6 +38,7 @@ class RecordingShards:
     full: set[int] = field(default_factory=set[int])
     rewind: int = 0
     owned: frozenset[int] = frozenset()
+    standbys: frozenset[int] = frozenset()
     assignments: list[frozenset[int]] = field(default_factory=list[frozenset[int]])
     revocations: int = 0
     delivered: dict[int, list[CommandRecord]] = field(default_factory=dict[int, list[CommandRecord]])
@@ -45,13 +46,13 @@ class RecordingShards:
     contiguous: bool = True
     violations: list[str] = field(default_factory=list[str])
 
-    async def assign(self, partitions: frozenset[int]) -> None:
+    async def assign(self, partitions: frozenset[int], standbys: frozenset[int]) -> None:
         if self.owned:
             self.violations.append(f"assigned {partitions} before {self.owned} were revoked")
         for partition in partitions:
             self.positions[partition] = max(0, self.positions.get(partition, 0) - self.rewind)
         await asyncio.sleep(0)
-        self.owned = partitions
+        self.owned, self.standbys = partitions, standbys
         self.assignments.append(partitions)
 
     def position(self, partition: int) -> int | None:
@@ -96,9 +97,9 @@ def commands(connection: Connection) -> str:
 class TellingShards(RecordingShards):
     """The shards of the other worker: they tell the test what they are asked."""
 
-    async def assign(self, partitions: frozenset[int]) -> None:
-        await super().assign(partitions)
-        self._tell("assign", partitions=sorted(partitions))
+    async def assign(self, partitions: frozenset[int], standbys: frozenset[int]) -> None:
+        await super().assign(partitions, standbys)
+        self._tell("assign", partitions=sorted(partitions), standbys=sorted(standbys))
 
     async def revoke(self) -> None:
         await super().revoke()

@@ -21,8 +21,8 @@ class CountingShards:
         self.delivered = 0
         self.revocations = 0
 
-    async def assign(self, partitions: frozenset[int]) -> None:
-        assert partitions == ALL
+    async def assign(self, partitions: frozenset[int], standbys: frozenset[int]) -> None:
+        assert (partitions, standbys) == (ALL, frozenset())
 
     def position(self, partition: int) -> int | None:
         return 10 + partition
@@ -115,8 +115,9 @@ async def test_the_shards_are_closed_once_when_the_group_and_the_stop_revoke_tog
 
 
 async def test_an_opening_that_is_cancelled_from_inside_ends_the_worker() -> None:
-    async def cancelled(partitions: frozenset[int]) -> None:
+    async def cancelled(partitions: frozenset[int], standbys: frozenset[int]) -> None:
         assert partitions
+        assert not standbys
         raise asyncio.CancelledError
 
     shards = CountingShards()
@@ -130,8 +131,9 @@ async def test_an_opening_that_is_cancelled_from_inside_ends_the_worker() -> Non
 async def test_the_group_hears_of_a_worker_that_replays_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     heard = asyncio.Event()
 
-    async def replay(partitions: frozenset[int]) -> None:
+    async def replay(partitions: frozenset[int], standbys: frozenset[int]) -> None:
         assert partitions
+        assert not standbys
         await heard.wait()
 
     async def hear() -> None:

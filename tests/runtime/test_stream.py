@@ -25,6 +25,7 @@ from hephaestus_stream.wire.connection import Connection
 from tests.runtime.recording_shards import RecordingShards, commands
 
 PARTITIONS = 4
+ALL = frozenset(range(PARTITIONS))
 OTHER_WORKER = Path(__file__).with_name("recording_shards.py")
 
 
@@ -68,10 +69,11 @@ async def until(condition: Callable[[], bool], *, running: asyncio.Task[None]) -
 
 @asynccontextmanager
 async def worker(
-    connection: Connection, shards: RecordingShards, data: Path
+    connection: Connection, shards: RecordingShards, data: Path, *, standbys: int = 1
 ) -> AsyncGenerator[tuple[asyncio.Task[None], asyncio.Event]]:
     stop = asyncio.Event()
-    app = build_app(connection=connection, topic=commands(connection), shards=shards, data=data)
+    topic = commands(connection)
+    app = build_app(connection=connection, topic=topic, shards=shards, data=data, standbys=standbys)
     task = asyncio.create_task(run(app, stop))
     try:
         yield task, stop
@@ -229,6 +231,33 @@ async def test_the_partitions_of_a_killed_worker_are_taken_over(
             await until(lambda: shards.total() == PARTITIONS, running=running)
 
 
+async def test_each_worker_is_the_standby_of_what_the_other_one_owns(
+    connection: Connection, topic: str, tmp_path: Path
+) -> None:
+    assert topic
+    shards = RecordingShards()
+    async with worker(connection, shards, tmp_path / "here") as (running, _):
+        await until(lambda: shards.owned == ALL, running=running)
+        assert shards.standbys == frozenset()
+        async with other_worker(connection, tmp_path / "there") as other:
+            assignment = await told(other, "assign")
+            await until(lambda: len(shards.owned) == PARTITIONS // 2, running=running)
+            assert assignment["standbys"] == sorted(shards.owned)
+            assert shards.standbys == ALL - shards.owned == frozenset(cast(list[int], assignment["partitions"]))
+
+
+async def test_without_standbys_none_is_placed(connection: Connection, topic: str, tmp_path: Path) -> None:
+    assert topic
+    shards = RecordingShards()
+    async with (
+        worker(connection, shards, tmp_path / "here", standbys=0) as (running, _),
+        other_worker(connection, tmp_path / "there") as other,
+    ):
+        await told(other, "assign")
+        await until(lambda: len(shards.owned) == PARTITIONS // 2, running=running)
+        assert shards.standbys == frozenset()
+
+
 async def test_nothing_stale_is_delivered_while_workers_come_and_go(
     connection: Connection, topic: str, producer: Producer, tmp_path: Path
 ) -> None:
@@ -257,8 +286,9 @@ async def test_a_revocation_reaches_the_shards_while_they_are_still_opening(
     shards = RecordingShards()
     opening, revoked = asyncio.Event(), asyncio.Event()
 
-    async def replay_for_ever(partitions: frozenset[int]) -> None:
+    async def replay_for_ever(partitions: frozenset[int], standbys: frozenset[int]) -> None:
         assert partitions
+        assert not standbys
         opening.set()
         await revoked.wait()
 

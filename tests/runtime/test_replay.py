@@ -19,8 +19,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from rocksdict import Cache
 
 from hephaestus_stream.errors import BrokerUnreachableError, ShardClosedError, StoppedError
-from hephaestus_stream.runtime.changelog import ChangelogTopic, ReplayedState, replay
 from hephaestus_stream.runtime.cluster import Cluster
+from hephaestus_stream.runtime.following import ChangelogTopic
+from hephaestus_stream.runtime.replay import ReplayedState, replay
 from hephaestus_stream.runtime.store import Change, Store
 from hephaestus_stream.runtime.topics import TopicSpec, create_topics, describe_changelog
 from hephaestus_stream.runtime.transaction import TransactionalProducer

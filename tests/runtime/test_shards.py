@@ -1,0 +1,135 @@
+"""The shards of a worker as the group assigns and revokes them, with copies of others in between."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from rocksdict import Cache
+
+from hephaestus_stream.core.catalog import Catalog
+from hephaestus_stream.cycle.execution import ShardProfile
+from hephaestus_stream.runtime.commands_log import CommandsLog
+from hephaestus_stream.runtime.courier import Courier
+from hephaestus_stream.runtime.durable import Origin
+from hephaestus_stream.runtime.runner import StepRunner
+from hephaestus_stream.runtime.shard import Surroundings
+from hephaestus_stream.runtime.shards import OwnedShards
+from hephaestus_stream.runtime.standbys import Standbys
+from hephaestus_stream.runtime.store import Store
+from hephaestus_stream.runtime.topics import create_topics, describe_changelog, topic_ids
+from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.topics import Topics
+
+PARTITIONS = 3
+ALL = frozenset(range(PARTITIONS))
+Eventually = Callable[[Callable[[], bool]], None]
+
+
+class Place:
+    """What a worker has: shards, and copies of what it does not own."""
+
+    def __init__(self, connection: Connection, folder: Path, threads: ThreadPoolExecutor) -> None:
+        topic = Topics(connection.namespace).commands
+        log = CommandsLog(connection, topic=topic, topic_id=topic_ids(connection)[topic])
+        self.origin = Origin(connection, describe_changelog(connection), log, folder, Cache(8_000_000))
+        self.standbys = Standbys(self.origin)
+        self.runner = StepRunner(concurrency=10, threads=1, processes=1, stop_grace=timedelta(seconds=1))
+        self.courier = Courier(connection)
+        self.failures: list[BaseException] = []
+        self.ready: list[Sequence[int]] = []
+        profile = partial(self._profile, connection)
+        around = Surroundings(profile, self.runner, self.courier, threads, self.failures.append)
+        self.shards = OwnedShards(
+            self.origin, around, standbys=self.standbys, partitions=PARTITIONS, on_ready=self.ready.append
+        )
+
+    def free(self) -> set[int]:
+        """The partitions whose databases nobody has open."""
+        free: set[int] = set()
+        for partition in ALL:
+            try:
+                Store(self.origin.folder / str(partition), cache=self.origin.cache).close()
+            except Exception as error:  # noqa: BLE001 - RocksDB has no other
+                assert "lock" in str(error)  # noqa: PT017 - any other error is one
+            else:
+                free.add(partition)
+        return free
+
+    @staticmethod
+    def _profile(connection: Connection, partition: int) -> ShardProfile:
+        return ShardProfile(
+            partition=partition,
+            partitions=PARTITIONS,
+            topics=Topics(connection.namespace),
+            catalog=Catalog([]),
+            jitter=random.random,
+            command_retention=timedelta(days=7),
+        )
+
+
+@asynccontextmanager
+async def place(connection: Connection, folder: Path) -> AsyncGenerator[Place]:
+    await asyncio.to_thread(create_topics, connection, partitions=PARTITIONS, replication_factor=1)
+    with ThreadPoolExecutor(PARTITIONS + 1) as threads:
+        there = Place(connection, folder, threads)
+        try:
+            yield there
+        finally:
+            await there.shards.revoke()
+            await there.runner.close()
+            await asyncio.to_thread(there.standbys.close)
+            there.courier.close()
+            there.origin.commands.close()
+    assert there.failures == []
+
+
+async def test_a_partition_goes_from_owner_to_copy_and_back(
+    connection: Connection, tmp_path: Path, eventually: Eventually
+) -> None:
+    async with place(connection, tmp_path) as there:
+        for owned in (frozenset({0}), frozenset({1, 2}), ALL, frozenset({2}), frozenset[int]()):
+            await there.shards.assign(owned, ALL - owned)
+            assert there.ready[-1] == sorted(owned)
+            await asyncio.to_thread(eventually, partial(_follows, there, ALL - owned))
+            await there.shards.revoke()
+            assert there.free() >= owned
+
+
+def _follows(there: Place, partitions: frozenset[int]) -> bool:
+    return there.standbys.behind() == dict.fromkeys(partitions, 0)
+
+
+async def test_what_is_revoked_while_copies_are_let_go_of_or_shards_open_is_not_kept(
+    connection: Connection, tmp_path: Path, eventually: Eventually
+) -> None:
+    async with place(connection, tmp_path) as there:
+        for turns in (1, 2, 3, 10, 100, 1_000):
+            await there.shards.assign(frozenset(), ALL)
+            await asyncio.to_thread(eventually, partial(_follows, there, ALL))
+            await there.shards.revoke()
+            opening = asyncio.create_task(there.shards.assign(ALL, frozenset()))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await there.shards.revoke()
+            await opening
+
+            assert there.ready[-1] == []
+            assert there.free() == ALL
+
+
+async def test_a_partition_is_never_the_copy_of_its_own_owner(
+    connection: Connection, tmp_path: Path, eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with place(connection, tmp_path) as there:
+        await there.shards.assign(frozenset({0}), frozenset({0, 1}))
+        await asyncio.to_thread(eventually, partial(_follows, there, frozenset({1})))
+        # It would not even try: the database is open already.
+        assert "the standby of partition 0" not in caplog.text
