@@ -318,6 +318,33 @@ def test_a_stop_ends_a_replay_and_the_next_one_goes_on_where_it_stopped(make_sha
     assert stopped.contents() == live.contents()
 
 
+def test_a_replay_of_an_old_log_that_was_stopped_goes_on_too(connection: Connection, tmp_path: Path) -> None:
+    name = Topics(connection.namespace).state
+    options = {"cleanup.policy": "compact", "message.timestamp.type": "CreateTime"}
+    Cluster(connection).create([TopicSpec(name=name, exactly=options)], partitions=1, replication_factor=1)
+    Cluster(connection).await_topics([name])
+    two_days_ago = datetime.now(UTC) - timedelta(days=2)
+    producer = Producer(connection.librdkafka())
+    for number in range(20_000):
+        producer.produce(name, b"v", b"k%05d" % number, PARTITION, timestamp=int(two_days_ago.timestamp() * 1000))
+    assert producer.flush(30) == 0
+    shard = Shard(connection, tmp_path, describe_changelog(connection))
+    with pytest.raises(StoppedError):
+        replay(
+            connection,
+            shard.changelog,
+            partition=PARTITION,
+            store=shard.store,
+            stop=shard.stop,
+            on_progress=lambda _done, _total: shard.stop.set(),
+        )
+    reached = len(shard.contents())
+    shard.stop.clear()
+    replayed = shard.follow()
+    assert (replayed.count, replayed.wiped) == (20_000 - reached, None)
+    shard.close()
+
+
 def test_a_changelog_that_is_missing_closes_the_partition(make_shard: MakeShard) -> None:
     shard = make_shard("missing")
     shard.changelog = replace(shard.changelog, name=f"{shard.changelog.name}-missing")
