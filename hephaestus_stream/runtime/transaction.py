@@ -63,6 +63,7 @@ class TransactionalProducer:
         self._told: KafkaError | None = None
         self.appended_at: datetime | None = None
         """When a broker appended the last record of `state` of the last commit, by the broker's clock."""
+        self._is_closed = False
         settings = connection.librdkafka(
             transactional_id=self._name,
             transaction_timeout_ms=int(TRANSACTION_TIMEOUT.total_seconds() * 1000),
@@ -147,9 +148,14 @@ class TransactionalProducer:
 
     def close(self) -> None:
         """Let the producer go; what is not committed is dropped, and its transaction ended by the next owner."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._producer.purge(blocking=False)
         # close() would first try to abort, for as long as no broker answers; the next owner's open() does it anyway.
         self._producer.poll(0)
+        # Its threads end here. `hear` makes a circle, and the collector may leave them until after many rebalances.
+        del self._producer, self._send
 
     def _write(self, records: Sequence[OutputRecord], attempt: Attempt) -> None:
         doing = "beginning a transaction"
