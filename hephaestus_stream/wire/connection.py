@@ -5,6 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
+
+# The namespace names the group and the transactions: two groups, or two transactions of a partition, would be two
+# owners that do not know of each other. The others decide what is read, and whether what is sent is lost or doubled.
+OWN_OPTIONS: Final = frozenset(
+    {
+        "acks",
+        "auto.offset.reset",
+        "enable.auto.commit",
+        "enable.auto.offset.store",
+        "enable.idempotence",
+        "enable.partition.eof",
+        "group.id",
+        "group.instance.id",
+        "isolation.level",
+        "request.required.acks",
+        "transactional.id",
+    }
+)
+"""Options of librdkafka that are the engine's own: as raw options of a user they are left out."""
 
 from hephaestus_stream.wire.security import Security, resolved, security_of
 
@@ -39,7 +59,9 @@ class Connection:
     def librdkafka(self, **extra: str | float | bool) -> dict[str, str | int | float | bool]:
         """The configuration of a librdkafka client: the connection, then `extra` with dots written as `_`.
 
-        The raw options of the user come first, so that what correctness needs cannot be overridden by them.
+        The raw options of the user come first, and without `OWN_OPTIONS`, so that what correctness needs cannot be
+        overridden by them, nor reach a client that sets no such option.
         """
         own = {name.replace("_", "."): value for name, value in extra.items()}
-        return {**self.options, "bootstrap.servers": self.bootstrap, **own}
+        given = {name: value for name, value in self.options.items() if name not in OWN_OPTIONS}
+        return {**given, "bootstrap.servers": self.bootstrap, **own}
