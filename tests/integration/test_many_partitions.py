@@ -24,9 +24,7 @@ def threads(worker: Worker) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the threads of another process")
-def test_one_worker_has_two_dozen_partitions(
-    connection: Connection, workers: Workers, publisher: Publisher
-) -> None:
+def test_one_worker_has_two_dozen_partitions(connection: Connection, workers: Workers, publisher: Publisher) -> None:
     topics = Topics(connection.bootstrap, connection.namespace, partitions=MANY)
     load = make_load(8, journeys=120, waves=3)
     worker = workers.started("many", HEPHAESTUS_PARTITIONS=str(MANY))
