@@ -38,7 +38,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         changelog_offset: The last offset that is applied.
-        as_of: A moment after which all records beyond that offset were appended.
+        as_of: What deletes something beyond that offset stays in the log for the life of deletions from then on.
         topic_id: The changelog topic's id; one that was deleted and made anew has another.
         folder: The name of the folder it was written in, which is the partition's number.
     """

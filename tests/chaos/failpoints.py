@@ -22,8 +22,9 @@ from typing import Any, Final, cast
 
 from confluent_kafka import KafkaError, KafkaException
 
-from hephaestus_stream.runtime import changelog, clock
+from hephaestus_stream.runtime import clock, following, replay, standby
 from hephaestus_stream.runtime.durable import DurableShard
+from hephaestus_stream.runtime.following import Following
 from hephaestus_stream.runtime.transaction import TransactionalProducer
 
 Method = Callable[..., Any]
@@ -31,7 +32,7 @@ Action = Callable[[object], None]
 
 _COMMITTING: Final = "committing"
 _DELIVERED_WITHIN_SECONDS: Final = 10.0
-_LOOK_AT_THE_CLOCK: Final = (changelog, clock)
+_LOOK_AT_THE_CLOCK: Final = (clock, following, replay, standby)
 
 
 class FailPoint(StrEnum):
@@ -124,7 +125,7 @@ def _act_at(point: FailPoint, action: Action) -> None:
         case FailPoint.AFTER_INIT_TRANSACTIONS:
             _after(TransactionalProducer, "open", action)
         case FailPoint.IN_REPLAY:
-            _after(changelog, "_apply", action)
+            _after(Following, "apply", action)
         case FailPoint.BEFORE_FIRST_POSITION:
             _before(TransactionalProducer, "commit", _if_opening(action))
         case FailPoint.BEFORE_PRODUCE:
