@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from hephaestus_stream.wire.security import Security, resolved, security_of
+
 # The namespace names the group and the transactions: two groups, or two transactions of a partition, would be two
 # owners that do not know of each other. The others decide what is read, and whether what is sent is lost or doubled.
 OWN_OPTIONS: Final = frozenset(
@@ -25,8 +27,6 @@ OWN_OPTIONS: Final = frozenset(
     }
 )
 """Options of librdkafka that are the engine's own: as raw options of a user they are left out."""
-
-from hephaestus_stream.wire.security import Security, resolved, security_of
 
 
 @dataclass(frozen=True, slots=True)

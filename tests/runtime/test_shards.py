@@ -42,7 +42,7 @@ class Place:
         self.origin = Origin(connection, describe_changelog(connection), log, folder, Cache(8_000_000))
         self.standbys = Standbys(self.origin)
         self.runner = StepRunner(concurrency=10, threads=1, processes=1, stop_grace=timedelta(seconds=1))
-        self.courier = Courier(connection)
+        self.courier = Courier(connection, on_refusal=lambda: None)
         self.failures: list[BaseException] = []
         self.ready: list[Sequence[int]] = []
         profile = partial(self._profile, connection)

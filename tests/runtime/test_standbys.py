@@ -239,7 +239,7 @@ def test_a_database_that_is_damaged_while_it_is_followed_is_filled_anew(
     store = damaged._store
 
     def write(*_: object, **__: object) -> None:
-        raise store._damaged(Exception("Corruption: block checksum mismatch"))
+        raise store._failure(Exception("Corruption: block checksum mismatch"))
 
     monkeypatch.setattr(store, "write", write)
     owner.commit({b"later": b"v"})
