@@ -24,7 +24,7 @@ def test_a_clock_that_jumps_holds_timers_up_and_loses_nothing(
     for wave, (seconds, notice) in enumerate(JUMPS, start=1):
         clock.write_text(str(seconds))
         load.send_wave(wave, publisher)
-        workers.until(lambda notice=notice: notice in worker.told(), of=[worker])
+        workers.until(lambda notice=notice: notice in worker.told(), of=[worker])  # type: ignore[misc]  # mypy infers no default
 
     check_load(load, topics, publisher, workers)
     assert worker.stop() == 0
