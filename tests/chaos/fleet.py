@@ -78,7 +78,7 @@ class Fleet:
     def start(self, place: Place, *, switches: Mapping[str, str] = NO_SWITCHES) -> None:
         """Starts a worker in a place."""
         self.starts += 1
-        arguments = ["tests.chaos.worker", self.module]
+        arguments = ["tests.chaos.worker", self.module, "--ends-with-input"]
         place.worker = WorkerProcess(self.terms, data=place.data, arguments=arguments, switches=switches)
 
     async def settled(self, *, within: float = 60.0) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+from weakref import finalize
 
 from hephaestus_stream.wire.connection import Connection
 
@@ -74,12 +75,15 @@ class WorkerProcess:
     ) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.log = data / f"log-{time.monotonic_ns()}"
-        with self.log.open("wb") as log:
+        # Open as long as this object lives: a worker that ends with its standard input ends with this process.
+        reading, writing = os.pipe()
+        finalize(self, os.close, writing)
+        with self.log.open("wb") as log, os.fdopen(reading) as until:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
                 env={**terms.variables(data), **switches},
                 cwd=data,
-                stdin=subprocess.DEVNULL,
+                stdin=until,
                 start_new_session=True,  # Ctrl-C is for the harness, which then stops its workers
                 stdout=log,
                 stderr=log,
