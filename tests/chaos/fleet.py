@@ -88,7 +88,9 @@ class Fleet:
 
         def is_settled() -> bool:
             owned = [partition for place in places for partition in place.partitions]
-            return all(place.is_running for place in places) and sorted(owned) == sorted(everything)
+            # One that has just been started owns nothing yet, and the others have not heard of it.
+            owners = sum(bool(place.partitions) for place in places)
+            return owners == min(self.wanted, len(everything)) and sorted(owned) == sorted(everything)
 
         return await until(is_settled, within=within)
 
