@@ -56,16 +56,25 @@ class Schedule:
         self._began = time.monotonic()
         await asyncio.gather(self._line(self._workers, stop), self._line(self._brokers, stop))
 
+    async def once(self) -> None:
+        """Lets each fault happen once, one after the other."""
+        self._began = time.monotonic()
+        for name in (*self._workers, *self._brokers):
+            await self._play(name)
+
     async def _line(self, names: Sequence[str], stop: asyncio.Event) -> None:
         async for name in self._in_turn(names, stop):
-            began = time.monotonic()
-            self.now.add(name)
-            try:
-                what = await self._happen(name)
-            finally:
-                self.now.discard(name)
-            at = began - self._began
-            self.happenings.append(Happening(name, round(at, 1), round(time.monotonic() - began, 1), what))
+            await self._play(name)
+
+    async def _play(self, name: str) -> None:
+        began = time.monotonic()
+        self.now.add(name)
+        try:
+            what = await self._happen(name)
+        finally:
+            self.now.discard(name)
+        at = began - self._began
+        self.happenings.append(Happening(name, round(at, 1), round(time.monotonic() - began, 1), what))
 
     async def _happen(self, name: str) -> str:
         if name in BROKER_FAULTS:
