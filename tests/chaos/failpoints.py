@@ -152,6 +152,9 @@ def abort_commits(numbers: Collection[int]) -> None:
         @wraps(sliced)
         def may_fail(self: TransactionalProducer, call: Method, *, doing: str, **options: object) -> None:
             fails = doing == _COMMITTING and _place.in_cycle and passings.is_wanted()
+            if fails:
+                # Before the coordinator knows of a transaction, its abort is an error that ends the producer.
+                self._producer.flush(_DELIVERED_WITHIN_SECONDS)
             sliced(self, time_out if fails else call, doing=doing, **options)
 
         return may_fail

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from tests.integration.checker import Topics
 from tests.integration.load import check_load, make_load
-from tests.integration.workers import Publisher, Workers
+from tests.integration.workers import Publisher, Worker, Workers
 from tests.reliability.databases import check_databases
 
 # How far the clock is off, and what the worker says of it.
-JUMPS = ((3_600, "ahead of the brokers'"), (-3_600, "behind the brokers'"), (0, "this machine's clock is right again"))
+JUMPS = (
+    # Timers that are set meanwhile are late by as much.
+    (10, "ahead of the brokers'"),
+    (0, "this machine's clock is right again"),
+    (-10, "behind the brokers'"),
+    (0, "this machine's clock is right again"),
+)
+
+
+def says(worker: Worker, notice: str) -> bool:
+    return notice in worker.told()
 
 
 def test_a_clock_that_jumps_holds_timers_up_and_loses_nothing(
@@ -24,7 +35,7 @@ def test_a_clock_that_jumps_holds_timers_up_and_loses_nothing(
     for wave, (seconds, notice) in enumerate(JUMPS, start=1):
         clock.write_text(str(seconds))
         load.send_wave(wave, publisher)
-        workers.until(lambda notice=notice: notice in worker.told(), of=[worker])  # type: ignore[misc]  # mypy infers no default
+        workers.until(partial(says, worker, notice), of=[worker])
 
     check_load(load, topics, publisher, workers)
     assert worker.stop() == 0
