@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeVar, cast
 
-from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle.attempt import AttemptEnd, AttemptId
-from hephaestus_stream.cycle.batch import Batch, ParkedKind
+from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.blame import OF_NO_INPUT
+from hephaestus_stream.cycle.care import Care, orphans
 from hephaestus_stream.cycle.cycle import reject, run_cycle
 from hephaestus_stream.cycle.execution import ShardProfile
-from hephaestus_stream.cycle.record import TimerRecord
-from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
-from hephaestus_stream.cycle.tables import Tables, next_timer, timer_place
+from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source
+from hephaestus_stream.cycle.tables import Tables
 from hephaestus_stream.errors import (
     AccessDeniedError,
     BrokerRefusedError,
@@ -34,12 +32,14 @@ from hephaestus_stream.errors import (
 from hephaestus_stream.runtime.backlog import Backlog
 from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.courier import Courier
-from hephaestus_stream.runtime.durable import DurableShard, Opened
+from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.exhaustion import exhaustion_of
 from hephaestus_stream.runtime.gate import TimerGate
 from hephaestus_stream.runtime.mailbox import Mailbox
+from hephaestus_stream.runtime.parked_runs import ParkedRuns
 from hephaestus_stream.runtime.reading import Reading
 from hephaestus_stream.runtime.runner import StepRunner
+from hephaestus_stream.runtime.shard_timers import ShardTimers
 from hephaestus_stream.runtime.watchdog import SHARD
 from hephaestus_stream.telemetry.commits import ShardTelemetry
 from hephaestus_stream.telemetry.gauges import ShardLoad
@@ -48,10 +48,6 @@ from hephaestus_stream.telemetry.log_fields import add_log_fields
 _logger = logging.getLogger(__name__)
 
 MAX_INPUTS: Final = 1_000
-_RUNNING_PAGE: Final = 1_000
-_LOOKED_AT: Final = 1_000
-"""Runs that are looked at when the shard opens, to tell of versions that the worker lacks; of others it tells later."""
-
 _IDLE: Final = timedelta(seconds=60)
 """How often an idle shard looks for what has expired."""
 
@@ -59,12 +55,6 @@ _BUSY: Final = timedelta(milliseconds=20)
 
 _LAST_CYCLE: Final = timedelta(seconds=5)
 """How long a cycle may take that is under way when the shard is closed."""
-
-_HELD: Final = timedelta(seconds=1)
-"""How soon timers that may not fire yet are looked at again."""
-
-_CAREFUL: Final = timedelta(seconds=60)
-"""For how long no step is executed within its cycle, at most, after a worker was lost."""
 
 # The worker exits: what was committed the next owner finds out.
 _NOT_OF_ONE_INPUT: Final = (
@@ -107,19 +97,18 @@ class Shard:
         self._reading = Reading()
         self._telemetry = ShardTelemetry()
         self._backlog = Backlog(self._profile)
-        self._held: set[TimerRecord] = set()
-        self._parked: set[ParkedKind] = set()
+        self._parked = ParkedRuns(self._profile)
         self._at_work: asyncio.Future[object] | None = None
         self._clock = surroundings.clock
-        self._gate = TimerGate(end=0, opened_at=self._clock.now())
+        self._timers = ShardTimers(self._clock, TimerGate(end=0, opened_at=self._clock.now()))
+        self._care = Care(self._clock.now(), worker_lost=False)
         self._loop: asyncio.Task[None] | None = None
         self._closing = False
         self._draining = False
         self._position = 0
-        self._careful_inputs = 0
         self._failed: tuple[str, ...] = ()
         self._just_started = False
-        self._careful_until = self._swept_at = self._clock.now()
+        self._swept_at = self._clock.now()
 
     async def open(self) -> None:
         """Fences the former owner, brings the state up to date, and begins to work.
@@ -129,12 +118,13 @@ class Shard:
         """
         opened = await self._in_thread(self._durable.open)
         self._position, self._failed = opened.position, opened.failed
-        self._gate = TimerGate(end=opened.log_end, opened_at=self._clock.now())
-        self._careful_inputs = MAX_INPUTS if opened.worker_lost else 0
-        self._careful_until = self._clock.now() + _CAREFUL
-        self._tell_parked(await self._in_thread(self._some_parked))
-        orphans = await self._in_thread(partial(self._orphans, opened))
-        self._mailbox.put_taken_over(orphans)
+        self._timers = ShardTimers(self._clock, TimerGate(end=opened.log_end, opened_at=self._clock.now()))
+        self._care = Care(self._clock.now(), worker_lost=opened.worker_lost)
+        store = self._durable.store
+        self._parked.tell(await self._in_thread(partial(self._parked.some, store)))
+        tables = Tables(store, command_retention=self._profile.command_retention)
+        left = partial(orphans, tables, worker_lost=opened.worker_lost, last_seen=opened.last_seen)
+        self._mailbox.put_taken_over(await self._in_thread(left))
         self._loop = asyncio.create_task(self._run(), name=f"{SHARD}{self.partition}")
         self._loop.add_done_callback(self._ended)
 
@@ -162,8 +152,8 @@ class Shard:
             self.partition,
             len(self._mailbox),
             len(self._backlog),
-            len(self._held),
-            lag=max(0, self._gate.end - self._position),
+            len(self._timers.held),
+            lag=max(0, self._timers.gate.end - self._position),
             oldest=self._mailbox.oldest_at,
             pause=self._reading.pause,
         )
@@ -175,7 +165,7 @@ class Shard:
 
     def reached(self, *, up_to: int, end: int) -> None:
         """Learns how far the topic was read."""
-        self._gate.reached(up_to=up_to, end=end)
+        self._timers.gate.reached(up_to=up_to, end=end)
         self._mailbox.wake()
 
     async def close(self) -> None:
@@ -212,26 +202,6 @@ class Shard:
         """Begins nothing new; outcomes of running steps are still committed."""
         self._draining = True
 
-    def _orphans(self, opened: Opened) -> list[TakenOver]:
-        """The runs whose steps were being executed by the former owner, or by this worker before a rebalance."""
-        tables = Tables(self._durable.store, command_retention=self._profile.command_retention)
-        found: list[tuple[str, str]] = []
-        after: bytes | None = None
-        while page := tables.running(after=after, limit=_RUNNING_PAGE):
-            found += [(key, run) for _, key, run in page]
-            after = page[-1][0]
-        # Only where a step may be what killed the worker they are all read once more than they have to be.
-        begun_last = max(self._beginnings(found), default=None) if opened.worker_lost else None
-        return [TakenOver(key, run, opened.worker_lost, opened.last_seen, begun_last) for key, run in found]
-
-    def _beginnings(self, runs: Iterable[tuple[str, str]]) -> Iterator[datetime]:
-        """When each attempt began that runs in them."""
-        for key, run in runs:
-            state = Tables(self._durable.store, command_retention=timedelta(0)).state(key, run)
-            for node in state.nodes.values() if state else ():
-                if node.status == "running" and node.started_at is not None:
-                    yield node.started_at
-
     async def _run(self) -> None:
         add_log_fields({"partition": self.partition})
         while True:
@@ -257,12 +227,13 @@ class Shard:
         if self._begins_nothing:
             return self._mailbox.take(MAX_INPUTS, outcomes_only=True)
         # A run's chain of steps ends before its next command, as it does where steps are executed within the cycle.
-        careful = self._is_careful(now)
+        careful = self._care.is_needed(now)
         if self._just_started and self._mailbox.has_outcomes:
             return self._mailbox.take(MAX_INPUTS, outcomes_only=True)
         sources = self._mailbox.take(MAX_INPUTS, one_of_a_key=careful)
-        self._gate.consumed(_commands_of(sources))
-        return [*sources, *self._due_timers(now, limit=MAX_INPUTS - len(sources))]
+        self._timers.gate.consumed(_commands_of(sources))
+        limit, has_commands = MAX_INPUTS - len(sources), self._mailbox.has_commands
+        return [*sources, *self._timers.due(self._durable.store, now, limit=limit, has_commands=has_commands)]
 
     @property
     def _begins_nothing(self) -> bool:
@@ -270,7 +241,7 @@ class Shard:
 
     async def _cycle(self, sources: Sequence[Source], *, now: datetime) -> None:
         store, runner = self._durable.store, self._around.runner
-        fold = not self._begins_nothing and not self._is_careful(now)
+        fold = not self._begins_nothing and not self._care.is_needed(now)
         batch = Batch()
         self._telemetry.cycle_begins()
         try:
@@ -308,7 +279,7 @@ class Shard:
     def _put_back(self, left: Sequence[Source]) -> None:
         """Keeps for the next cycle what this one has left."""
         self._mailbox.put_back(left)
-        self._gate.left(_commands_of(left))
+        self._timers.gate.left(_commands_of(left))
 
     def _abandon(self, batch: Batch) -> None:
         """Lets go of the attempts of a batch that is not committed."""
@@ -334,37 +305,13 @@ class Shard:
         self._position, self._failed = position, batch.failed
 
     def _after_commit(self, batch: Batch, sources: Sequence[Source], *, now: datetime) -> None:
-        self._careful_inputs -= sum(not isinstance(source, TakenOver) for source in sources)
+        self._care.committed(sources)
         # An idle shard goes on at once while there is more to delete.
         self._swept_at = now if not batch.more_expired else now - 2 * _IDLE
-        self._hold(batch)
-        self._tell_parked(batch.parked)
+        self._timers.held.committed(batch)
+        self._parked.tell(batch.parked)
         self._see_to_attempts(batch, sources)
         self._telemetry.committed(batch, inputs=len(sources))
-
-    def _hold(self, batch: Batch) -> None:
-        """Puts timers of parked runs aside, and takes those back whose runs have moved to a version that is here."""
-        self._held.update(batch.held)
-        if self._held:
-            self._held = {
-                timer
-                for timer in self._held
-                if (timer.key, timer.run) not in batch.migrated
-                and batch.changes.get(timer_place(timer), b"") is not None
-            }
-
-    def _some_parked(self) -> dict[ParkedKind, State]:
-        """Runs of the partition that are parked, one of each kind, as far as a quick look tells."""
-        tables = Tables(self._durable.store, command_retention=timedelta(0))
-        live = {(run.workflow, run.version, run.keys): run for run in tables.some_runs(_LOOKED_AT) if run.is_live}
-        return {kind: run for kind, run in live.items() if self._profile.definition_of(run) is None}
-
-    def _tell_parked(self, parked: Mapping[ParkedKind, State]) -> None:
-        """Warns once of each kind of run that the partition has and that is parked."""
-        for kind in sorted(parked.keys() - self._parked):
-            why = self._profile.why_parked(parked[kind])
-            _logger.warning("partition %d: there are runs of %s that are %s", self.partition, kind[0], why)
-        self._parked |= parked.keys()
 
     def _see_to_attempts(self, batch: Batch, sources: Sequence[Source]) -> None:
         """Answers, and lets attempts go, stop and begin as the committed batch says."""
@@ -385,40 +332,17 @@ class Shard:
             self._backlog.add(batch.to_start)
             self._work_off()
 
-    def _is_careful(self, now: datetime) -> bool:
-        """Whether steps begin only after a commit that tells it: one of them may be what killed the former worker.
-
-        Its cycle was lost with it, and began with some of the inputs that come first now.
-        """
-        return self._careful_inputs > 0 and now < self._careful_until
-
     def _attempt_ended(self, id: AttemptId, future: asyncio.Future[AttemptEnd]) -> None:  # noqa: A002 - as above
         """Takes an outcome in; one that comes after the close waits in the runner for the shard's return."""
         if not future.cancelled() and not self._closing:
             self._mailbox.put_outcome(AttemptEnded(id, future.result()))
 
-    def _due_timers(self, now: datetime, *, limit: int) -> list[TimerDue]:
-        if limit <= 0 or not self._clock.check():
-            return []
-        tables = Tables(self._durable.store, command_retention=timedelta(0))
-        has_commands = self._mailbox.has_commands
-        return [
-            TimerDue(timer, random.random())  # noqa: S311 - spreads retries, guards nothing
-            for timer in tables.due_timers(now, limit=limit, held=self._held)
-            if self._gate.allows(timer.due_at, now=now, has_commands=has_commands)
-        ]
-
     def _rest(self, now: datetime) -> timedelta:
         """How long the shard may sleep if nothing comes in."""
         if self._backlog:  # nobody tells when the runner has room again
             return _BUSY
-        if self._clock.is_off:
-            return _HELD
-        due_at = next_timer(self._durable.store)
-        if due_at is None:
-            return _IDLE
-        # What is due, and yet not fired, is held by the gate or lacks its workflow.
-        return min(due_at - now if due_at > now else _HELD, _IDLE)
+        rest = self._timers.rest(self._durable.store, now)
+        return _IDLE if rest is None else min(rest, _IDLE)
 
     def _ended(self, loop: asyncio.Task[None]) -> None:
         if loop.cancelled():

@@ -11,10 +11,12 @@ from hephaestus_stream.core.catalog import Catalog
 from hephaestus_stream.core.state import State
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.care import Care, orphans
 from hephaestus_stream.cycle.cycle import run_cycle
 from hephaestus_stream.cycle.execution import ShardProfile
+from hephaestus_stream.cycle.held_timers import HeldTimers
 from hephaestus_stream.cycle.memory import MemoryStore
-from hephaestus_stream.cycle.record import TimerRecord, decode_state
+from hephaestus_stream.cycle.record import decode_state
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
 from hephaestus_stream.cycle.tables import INSTANCES, Tables
 from hephaestus_stream.encryption.cipher import Cipher
@@ -27,9 +29,6 @@ from hephaestus_stream.wire.output import HistoryRecord, Reply
 from hephaestus_stream.wire.topics import Topics
 
 _PAGE: Final = 1_000
-_CAREFUL: Final = timedelta(seconds=60)
-"""For how long no step is executed within its cycle after a worker was lost; the worker's own bound."""
-
 _TOPICS: Final = Topics("simulated")
 
 
@@ -63,8 +62,8 @@ class SimulatedShard:
         self._offset = 0
         self._commands: list[CommandRecord] = []
         self._taken_over: list[TakenOver] = []
-        self._held: set[TimerRecord] = set()
-        self._careful_until = clock.now
+        self._held = HeldTimers()
+        self._care = Care(clock.now, worker_lost=False)
         self.states: dict[tuple[str, str], State] = {}
         self.history: dict[tuple[str, str], list[HistoryRecord]] = defaultdict(list)
         self.replies: dict[str, Reply] = {}
@@ -99,7 +98,7 @@ class SimulatedShard:
         self._workflows = workflows
         await self._runner.lose_all()
         self._held.clear()
-        self._taken_over = list(self._orphans(worker_lost=False))
+        self._taken_over = orphans(self._tables(), worker_lost=False)
 
     def append(self, command: Command) -> None:
         """Publishes a command that asks for an answer."""
@@ -140,9 +139,9 @@ class SimulatedShard:
         await self._runner.lose_all()
         self._held.clear()
         # What killed it may be one of its steps: for a while none begins before a commit tells of it.
-        self._careful_until = self._clock.now + _CAREFUL
+        self._care = Care(self._clock.now, worker_lost=True)
         # Commands that were not committed are read again, since they are still here.
-        self._taken_over = list(self._orphans(worker_lost=True))
+        self._taken_over = orphans(self._tables(), worker_lost=True)
 
     def _take(self) -> list[Source]:
         """The inputs of the next cycle, in the worker's order; one alone where each step has a commit of its own."""
@@ -153,7 +152,7 @@ class SimulatedShard:
 
     @property
     def _folds(self) -> bool:
-        return self._fold and self._clock.now >= self._careful_until
+        return self._fold and not self._care.is_needed(self._clock.now)
 
     async def _cycle(self, sources: Sequence[Source]) -> None:
         now = self._clock.now
@@ -188,8 +187,8 @@ class SimulatedShard:
         for reply in batch.replies:
             self.replies[reply.id] = Reply.from_bytes(reply.value)
         self._taken_over = [run for run in self._taken_over if run not in sources]
-        self._held.update(batch.held)
-        self._held = {timer for timer in self._held if (timer.key, timer.run) not in batch.migrated}
+        self._care.committed(sources)
+        self._held.committed(batch)
         for source in sources:
             if isinstance(source, AttemptEnded):
                 self._runner.forget(source.id)
@@ -199,13 +198,6 @@ class SimulatedShard:
             self._runner.stop(stopped)
         for attempt in batch.to_start:
             self._runner.start(attempt)
-
-    def _orphans(self, *, worker_lost: bool) -> Iterable[TakenOver]:
-        """The runs whose steps the former worker executed, or whose events it could not read."""
-        after: bytes | None = None
-        while page := self._tables().running(after=after, limit=_PAGE):
-            yield from (TakenOver(key, run, worker_lost) for _, key, run in page)
-            after = page[-1][0]
 
     def _tables(self) -> Tables:
         return Tables(self._store, command_retention=timedelta(0))
