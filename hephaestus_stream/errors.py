@@ -245,7 +245,7 @@ class PayloadUnreadableError(HephaestusError):
 
 
 class EngineBrokenError(EngineError):
-    """The engine failed on several instances one after the other; the worker exits before it halts more of them."""
+    """The engine failed on several instances one after the other; their partition is closed before it halts more."""
 
 
 # --- Kafka -----------------------------------------------------------------------------------------------------------

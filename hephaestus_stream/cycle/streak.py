@@ -35,7 +35,7 @@ class Streak:
             self.keys = (*self.keys, key)
         if len(self.keys) >= MOST_IN_A_ROW:
             raise EngineBrokenError(
-                f"the engine failed on {MOST_IN_A_ROW} instances in a row ({', '.join(self.keys)}): the worker stops "
-                f"before it halts or refuses more, and a restart alone mends nothing. It is a bug of ours: the log has "
-                f"its tracebacks, please report them and install a release without it"
+                f"the engine failed on {MOST_IN_A_ROW} instances in a row ({', '.join(self.keys)}): nothing "
+                f"more is taken in, lest it be halted or refused. It is a bug of ours: the log has its tracebacks, "
+                f"please report them and install a release without it; a restart alone mends nothing"
             )

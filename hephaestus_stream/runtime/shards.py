@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 from hephaestus_stream.cycle.attempt import AttemptId
 from hephaestus_stream.cycle.source import CommandRecord
-from hephaestus_stream.errors import ShardClosedError, StoppedError
+from hephaestus_stream.errors import EngineBrokenError, ShardClosedError, StoppedError
 from hephaestus_stream.runtime.durable import DurableShard, Origin
 from hephaestus_stream.runtime.health import WorkerHealth
 from hephaestus_stream.runtime.shard import Shard, Surroundings
@@ -48,6 +50,7 @@ class OwnedShards:
         self._shards: dict[int, Shard] = {}
         self._last_positions: dict[int, int] = {}
         self._closed: dict[int, str] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._joined = False
         self._epoch = 0
         self._draining = False
@@ -77,12 +80,16 @@ class OwnedShards:
         return shard is not None and shard.has_room
 
     def deliver(self, partition: int, records: Sequence[CommandRecord]) -> None:
-        """Hands records to their shard."""
-        self._shards[partition].deliver(records)
+        """Hands records to their shard; one that has closed itself meanwhile reads them again when it opens."""
+        shard = self._shards.get(partition)
+        if shard is not None:
+            shard.deliver(records)
 
     def reached(self, partition: int, *, up_to: int, end: int) -> None:
         """Tells a shard how far its partition was read."""
-        self._shards[partition].reached(up_to=up_to, end=end)
+        shard = self._shards.get(partition)
+        if shard is not None:
+            shard.reached(up_to=up_to, end=end)
 
     def loads(self) -> list[ShardLoad]:
         """What waits in the open shards."""
@@ -122,8 +129,8 @@ class OwnedShards:
         for durable in self._opening.values():
             durable.stop()
         shards, self._shards = self._shards, {}
-        await asyncio.gather(*(shard.close() for shard in shards.values()))
-        self._last_positions = {partition: shard.position for partition, shard in shards.items()}
+        await asyncio.gather(*self._closing, *(shard.close() for shard in shards.values()))
+        self._last_positions |= {partition: shard.position for partition, shard in shards.items()}
 
     async def _open(self, partition: int, epoch: int) -> int:
         """Opens a partition, unless it was revoked meanwhile; returns how many records it replayed."""
@@ -131,7 +138,7 @@ class OwnedShards:
             return 0
         durable = DurableShard(self._origin, partition, self._surroundings.clock)
         self._opening[partition] = durable
-        shard = Shard(partition, durable, self._surroundings)
+        shard = Shard(partition, durable, replace(self._surroundings, fail=partial(self._failed, partition)))
         if self._draining:
             shard.drain()
         try:
@@ -150,6 +157,22 @@ class OwnedShards:
         finally:
             del self._opening[partition]
         return durable.replayed
+
+    def _failed(self, partition: int, error: BaseException) -> None:
+        """Closes a partition that the engine fails on, and ends the worker for any other error of a shard."""
+        shard = self._shards.get(partition)
+        if shard is None or not isinstance(error, EngineBrokenError):
+            self._surroundings.fail(error)
+            return
+        _logger.error("partition %d stays closed: %s", partition, error)
+        del self._shards[partition]
+        self._closed[partition] = str(error)
+        self._last_positions[partition] = shard.position
+        # Nobody takes their outcomes in.
+        self._surroundings.runner.stop_all_but(lambda attempt: self._partition_of(attempt) != partition)
+        closing = asyncio.create_task(shard.close(), name=f"close shard {partition}")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def _partition_of(self, attempt: AttemptId) -> int:
         return partition_for(attempt.key.encode(), self._partitions)

@@ -67,7 +67,6 @@ async def run_worker(
         WorkflowNotFoundError: A step should run in a process, which cannot import its workflow.
         DataFolderError: Another worker uses the data folder.
         OutOfResourcesError: The system has no more threads, open files or disk space.
-        EngineBrokenError: The engine failed on three instances one after the other.
     """
     with data_folder(settings.data / settings.namespace), explained():
         await _work(workflows, settings, stop=stop, on_ready=on_ready or _log_ready, health=health or HealthReport())

@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 from rocksdict import Cache
 
+from hephaestus_stream import Done, Wait, Workflow
 from hephaestus_stream.core.catalog import Catalog
+from hephaestus_stream.cycle import execution
 from hephaestus_stream.cycle.execution import ShardProfile
+from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.durable import Origin
@@ -25,10 +28,24 @@ from hephaestus_stream.runtime.shards import OwnedShards
 from hephaestus_stream.runtime.standbys import Standbys
 from hephaestus_stream.runtime.store import Store
 from hephaestus_stream.runtime.topics import create_topics, describe_changelog, topic_ids
+from hephaestus_stream.wire.command import encode_command
 from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.partition import partition_for
+from hephaestus_stream.wire.request import start_command
 from hephaestus_stream.wire.topics import Topics
 
 PARTITIONS = 3
+
+
+class Nap(Workflow[None], key="nap"):
+    """Sleeps for a day."""
+
+    sleep = Wait(timedelta(days=1))
+    done = Done()
+    start = sleep
+    transitions = (sleep.elapsed.to(done),)
+
+
 ALL = frozenset(range(PARTITIONS))
 Eventually = Callable[[Callable[[], bool]], None]
 
@@ -69,7 +86,7 @@ class Place:
             partition=partition,
             partitions=PARTITIONS,
             topics=Topics(connection.namespace),
-            catalog=Catalog([]),
+            catalog=Catalog([Nap]),
             jitter=random.random,
             command_retention=timedelta(days=7),
         )
@@ -133,3 +150,45 @@ async def test_a_partition_is_never_the_copy_of_its_own_owner(
         await asyncio.to_thread(eventually, partial(_follows, there, frozenset({1})))
         # It would not even try: the database is open already.
         assert "the standby of partition 0" not in caplog.text
+
+
+async def test_a_partition_whose_instances_the_engine_fails_on_is_closed_and_the_others_go_on(
+    connection: Connection,
+    tmp_path: Path,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    def naps(partition: int, count: int) -> list[CommandRecord]:
+        commands = (start_command(Nap, str(number), None) for number in range(100))
+        here = [each for each in commands if partition_for(each.key.encode(), PARTITIONS) == partition]
+        return [CommandRecord(n, 0, each.key.encode(), encode_command(each)) for n, each in enumerate(here[:count])]
+
+    async with place(connection, tmp_path) as there:
+        shards = there.shards
+        await shards.assign(ALL, frozenset())
+        monkeypatch.setattr(execution, "apply", fail)
+        shards.deliver(0, naps(0, 3))
+        await asyncio.to_thread(eventually, lambda: 0 not in shards.health(failure=None).ready)
+        monkeypatch.undo()
+        shards.deliver(1, naps(1, 2))
+        await asyncio.to_thread(eventually, lambda: shards.position(1) == 2)
+
+        health = shards.health(failure=None)
+        assert health.ready == (1, 2)
+        assert "failed on 3 instances in a row" in health.closed[0]
+        assert "partition 0 stays closed" in caplog.text
+        # What the feed still had on its way does no harm, and is read again from the position.
+        shards.deliver(0, naps(0, 3))
+        shards.reached(0, up_to=3, end=3)
+        assert not shards.accepts(0)
+        await shards.revoke()
+        assert shards.position(0) == 0
+        assert there.free() == ALL
+        # Without the bug it goes on.
+        await shards.assign(ALL, frozenset())
+        shards.deliver(0, naps(0, 3))
+        await asyncio.to_thread(eventually, lambda: shards.position(0) == 3)
