@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from hephaestus_stream.errors import BrokerUnreachableError
-from hephaestus_stream.runtime.reachability import check_reachable
+from hephaestus_stream.runtime.stream.reachability import check_reachable
 from hephaestus_stream.settings import Settings
 
 

@@ -6,17 +6,15 @@ import logging
 import threading
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final
-
-from rocksdict import Cache
 
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.tables import derive
 from hephaestus_stream.errors import CommitFailedError, HephaestusError
+from hephaestus_stream.runtime.changelog.origin import Origin
+from hephaestus_stream.runtime.changelog.replay import replay
+from hephaestus_stream.runtime.changelog.store import Store
 from hephaestus_stream.runtime.clock import WorkerClock, uptime
-from hephaestus_stream.runtime.commands_log import CommandsLog
-from hephaestus_stream.runtime.following import ChangelogTopic
 from hephaestus_stream.runtime.health import ReplayProgress
 from hephaestus_stream.runtime.position import (
     POSITION_KEY,
@@ -25,10 +23,7 @@ from hephaestus_stream.runtime.position import (
     decode_position,
     encode_position,
 )
-from hephaestus_stream.runtime.replay import replay
-from hephaestus_stream.runtime.store import Store
 from hephaestus_stream.runtime.transaction import TransactionalProducer
-from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.record import OutputRecord
 
 _logger = logging.getLogger(__name__)
@@ -36,25 +31,6 @@ _logger = logging.getLogger(__name__)
 _SLOW_REPLAY: Final = 100_000
 # Above the byte that the store reserves for its own notes; the position and all tables are not below it.
 _FIRST_KEY: Final = b"\x01"
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the state of a namespace's partitions comes from; asked of the cluster once for all of them.
-
-    Attributes:
-        connection: The cluster.
-        changelog: The topic `state`.
-        commands: The topic `commands`.
-        folder: The folder of all databases of the namespace.
-        cache: The block cache that they share.
-    """
-
-    connection: Connection
-    changelog: ChangelogTopic
-    commands: CommandsLog
-    folder: Path
-    cache: Cache
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 from rocksdict import Cache
 
 from hephaestus_stream.errors import UnreadablePositionError
+from hephaestus_stream.runtime.changelog.replay import replay
+from hephaestus_stream.runtime.changelog.store import Store
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.position import POSITION_KEY, Position, decode_position, encode_position
-from hephaestus_stream.runtime.replay import replay
-from hephaestus_stream.runtime.store import Store
 from hephaestus_stream.runtime.topics import check_topics, describe_changelog, topic_ids
 from hephaestus_stream.runtime.transaction import TransactionalProducer
 from hephaestus_stream.wire.connection import Connection

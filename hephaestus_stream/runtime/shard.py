@@ -38,9 +38,9 @@ from hephaestus_stream.runtime.gate import TimerGate
 from hephaestus_stream.runtime.mailbox import Mailbox
 from hephaestus_stream.runtime.parked_runs import ParkedRuns
 from hephaestus_stream.runtime.reading import Reading
-from hephaestus_stream.runtime.runner import StepRunner
 from hephaestus_stream.runtime.shard_timers import ShardTimers
-from hephaestus_stream.runtime.watchdog import SHARD
+from hephaestus_stream.runtime.steps.runner import StepRunner
+from hephaestus_stream.runtime.steps.watchdog import SHARD
 from hephaestus_stream.telemetry.commits import ShardTelemetry
 from hephaestus_stream.telemetry.gauges import ShardLoad
 from hephaestus_stream.telemetry.log_fields import add_log_fields

@@ -11,10 +11,11 @@ from functools import partial
 from hephaestus_stream.cycle.attempt import AttemptId
 from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.errors import EngineBrokenError, ShardClosedError, StoppedError
-from hephaestus_stream.runtime.durable import DurableShard, Origin
+from hephaestus_stream.runtime.changelog.origin import Origin
+from hephaestus_stream.runtime.changelog.standbys import Standbys
+from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.health import WorkerHealth
 from hephaestus_stream.runtime.shard import Shard, Surroundings
-from hephaestus_stream.runtime.standbys import Standbys
 from hephaestus_stream.telemetry.gauges import ShardLoad
 from hephaestus_stream.wire.partition import partition_for
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Final
 
 from hephaestus_stream.errors import AccessDeniedError, TopicMismatchError
+from hephaestus_stream.runtime.changelog.following import ChangelogTopic
 from hephaestus_stream.runtime.cluster import Cluster, TopicDescribed
-from hephaestus_stream.runtime.following import ChangelogTopic
 from hephaestus_stream.runtime.transaction import RECORD_LIMIT
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.rights import Right, worker_rights

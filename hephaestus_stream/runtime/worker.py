@@ -14,21 +14,21 @@ from rocksdict import Cache
 from hephaestus_stream.core.catalog import Catalog
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.cycle.execution import ShardProfile
+from hephaestus_stream.runtime.changelog.origin import Origin
+from hephaestus_stream.runtime.changelog.standbys import Standbys
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.courier import Courier
-from hephaestus_stream.runtime.credentials import CredentialsWatch
 from hephaestus_stream.runtime.data_folder import data_folder
-from hephaestus_stream.runtime.durable import Origin
 from hephaestus_stream.runtime.exhaustion import explained
 from hephaestus_stream.runtime.health import HealthReport
-from hephaestus_stream.runtime.runner import StepRunner
 from hephaestus_stream.runtime.shard import Surroundings
 from hephaestus_stream.runtime.shards import OwnedShards
-from hephaestus_stream.runtime.standbys import Standbys
-from hephaestus_stream.runtime.step_orders import require_places
-from hephaestus_stream.runtime.stream import build_app, run
+from hephaestus_stream.runtime.steps.orders import require_places
+from hephaestus_stream.runtime.steps.runner import StepRunner
+from hephaestus_stream.runtime.steps.watchdog import Watchdog
+from hephaestus_stream.runtime.stream.app import build_app, run
+from hephaestus_stream.runtime.stream.credentials import CredentialsWatch
 from hephaestus_stream.runtime.topics import check_rights, check_topics, create_topics, describe_changelog, topic_ids
-from hephaestus_stream.runtime.watchdog import Watchdog
 from hephaestus_stream.settings import Settings
 from hephaestus_stream.telemetry.api import LISTENERS
 from hephaestus_stream.telemetry.gauges import WorkerLoad, watched

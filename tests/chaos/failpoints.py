@@ -22,9 +22,10 @@ from typing import Any, Final, cast
 
 from confluent_kafka import KafkaError, KafkaException
 
-from hephaestus_stream.runtime import clock, following, replay, standby
+from hephaestus_stream.runtime import clock
+from hephaestus_stream.runtime.changelog import following, replay, standby
+from hephaestus_stream.runtime.changelog.following import Following
 from hephaestus_stream.runtime.durable import DurableShard
-from hephaestus_stream.runtime.following import Following
 from hephaestus_stream.runtime.transaction import TransactionalProducer
 
 Method = Callable[..., Any]

@@ -18,7 +18,7 @@ from hephaestus_stream.cycle.memory import MemoryStore
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
 from hephaestus_stream.cycle.tables import Tables
 from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
-from hephaestus_stream.runtime.runner import StepRunner
+from hephaestus_stream.runtime.steps.runner import StepRunner
 from hephaestus_stream.wire.command import Command, encode_command
 from hephaestus_stream.wire.dead_letter import DeadLetter
 from hephaestus_stream.wire.output import HistoryRecord, Reply

@@ -10,8 +10,9 @@ from confluent_kafka import Producer
 from rocksdict import Cache
 
 from hephaestus_stream.errors import ShardClosedError
+from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.commands_log import CommandsLog
-from hephaestus_stream.runtime.durable import DurableShard, Origin
+from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.position import POSITION_KEY, Position, encode_position
 from hephaestus_stream.runtime.topics import create_topics, describe_changelog, topic_ids
 from hephaestus_stream.wire.connection import Connection

@@ -12,9 +12,9 @@ from confluent_kafka import KafkaError, KafkaException
 from rocksdict import Cache
 
 from hephaestus_stream.errors import DataFolderError, OutOfResourcesError
+from hephaestus_stream.runtime.changelog.store import Store
 from hephaestus_stream.runtime.data_folder import data_folder
 from hephaestus_stream.runtime.exhaustion import exhaustion_of, explained
-from hephaestus_stream.runtime.store import Store
 
 
 @contextmanager

@@ -24,12 +24,13 @@ from hephaestus_stream.cycle.record import Header, Record, encode
 from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.cycle.tables import Tables
 from hephaestus_stream.errors import EngineBrokenError
+from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.courier import Courier
-from hephaestus_stream.runtime.durable import DurableShard, Origin
-from hephaestus_stream.runtime.runner import StepRunner
+from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.shard import Shard, Surroundings
+from hephaestus_stream.runtime.steps.runner import StepRunner
 from hephaestus_stream.runtime.topics import create_topics, describe_changelog, topic_ids
 from hephaestus_stream.telemetry.commits import ShardTelemetry
 from hephaestus_stream.wire.command import Command, encode_command

@@ -19,14 +19,14 @@ from hephaestus_stream.core.catalog import Catalog
 from hephaestus_stream.cycle import execution
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.source import CommandRecord
+from hephaestus_stream.runtime.changelog.origin import Origin
+from hephaestus_stream.runtime.changelog.standbys import Standbys
+from hephaestus_stream.runtime.changelog.store import Store
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.courier import Courier
-from hephaestus_stream.runtime.durable import Origin
-from hephaestus_stream.runtime.runner import StepRunner
 from hephaestus_stream.runtime.shard import Surroundings
 from hephaestus_stream.runtime.shards import OwnedShards
-from hephaestus_stream.runtime.standbys import Standbys
-from hephaestus_stream.runtime.store import Store
+from hephaestus_stream.runtime.steps.runner import StepRunner
 from hephaestus_stream.runtime.topics import create_topics, describe_changelog, topic_ids
 from hephaestus_stream.wire.command import encode_command
 from hephaestus_stream.wire.connection import Connection

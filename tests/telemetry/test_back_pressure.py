@@ -112,7 +112,7 @@ def fresh() -> None:
 async def test_slow_steps_stop_the_reading_of_their_partition_and_hold_up_nobody_else(
     connection: Connection, tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hephaestus_stream.runtime.aiokafka_consumer.MAX_RECORDS", FETCHED)
+    monkeypatch.setattr("hephaestus_stream.runtime.stream.aiokafka_consumer.MAX_RECORDS", FETCHED)
     monkeypatch.setattr("hephaestus_stream.runtime.mailbox.MAX_COMMANDS", READ)
     monkeypatch.setattr("hephaestus_stream.runtime.backlog.MAX_WAITING", WAITING)
     slow = list(itertools.islice(ids("slow", 0), SLOW_RUNS))

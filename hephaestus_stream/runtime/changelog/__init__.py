@@ -1,0 +1,1 @@
+"""The state of a partition on disk, and the topic that it follows."""

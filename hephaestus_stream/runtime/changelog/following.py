@@ -1,0 +1,136 @@
+"""A database on its way along its changelog: whether it may be followed up, from where, and how far it came.
+
+Whoever follows reads a compacted topic, from which deletions disappear some time after they were written. A database
+that missed one keeps the key for ever, and no offset tells. So its standing carries a date, `as_of`: whatever deletes
+something beyond its offset stays in the log for the deletions' life from that date on. As long as each batch is read
+within that life, nothing escapes, whether it is one replay or a standby that follows for months.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from confluent_kafka import Message
+
+from hephaestus_stream.runtime.changelog.store import Change, Store, why_untrusted
+
+# The longest replay for which a database is still followed up; a longer one is noticed while it runs.
+REPLAY_BUDGET: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangelogTopic:
+    """The `state` topic as the cluster describes it, asked once for all partitions of a worker.
+
+    Attributes:
+        name: Its name.
+        topic_id: Its id, which a topic made anew does not share.
+        tombstone_life: For how long compaction keeps a deletion (`delete.retention.ms`).
+    """
+
+    name: str
+    topic_id: str
+    tombstone_life: timedelta
+
+
+class DeletionsMissedError(Exception):
+    """It took longer than deletions are kept: the database was emptied, and has to begin anew."""
+
+
+class Following:
+    """One database and the changelog that it follows; made when its reading begins.
+
+    Args:
+        changelog: The topic.
+        store: The database; it is wiped if it cannot be trusted.
+        log_start: The first offset of its partition.
+        log_end: The end of its partition.
+        now: A moment before anything is read.
+        hidden_for: For how long a record may lie in the log before it can be read, being of an open transaction. There
+            is none while a new owner replays, which has fenced the former one.
+
+    Attributes:
+        next_offset: Where to read on.
+        count: How many records were applied.
+        wiped: Why the database was emptied first, or None.
+    """
+
+    def __init__(
+        self,
+        changelog: ChangelogTopic,
+        store: Store,
+        *,
+        log_start: int,
+        log_end: int,
+        now: datetime,
+        hidden_for: timedelta = timedelta(0),
+    ) -> None:
+        self.store = store
+        self.count = 0
+        self.wiped = (
+            None
+            if store.is_empty
+            else why_untrusted(
+                store.standing,
+                topic_id=changelog.topic_id,
+                log_start=log_start,
+                log_end=log_end,
+                now=now,
+                replay_budget=REPLAY_BUDGET,
+                tombstone_life=changelog.tombstone_life,
+            )
+        )
+        if self.wiped is not None:
+            store.wipe(reason=self.wiped)
+        store.adopt(changelog.topic_id)
+        standing = store.standing
+        self._tombstone_life = changelog.tombstone_life
+        self._hidden_for = hidden_for
+        # What an empty database is given is what the log still has from now on, however old its records are.
+        self._as_of = now - hidden_for if standing is None else standing.as_of
+        self.next_offset = log_start if standing is None else standing.changelog_offset + 1
+
+    def apply(self, messages: Sequence[Message]) -> None:
+        """Write records that were just read.
+
+        Raises:
+            DeletionsMissedError: They were read too late.
+        """
+        self._require_in_time()
+        changes: list[Change] = []
+        for message in messages:
+            key = message.key()
+            if key is not None:
+                changes.append((key, message.value()))
+        last = messages[-1]
+        offset = last.offset() or 0
+        # The log's own clock: whatever lies beyond this record was appended after it.
+        self._as_of = max(self._as_of, datetime.fromtimestamp(last.timestamp()[1] / 1000, UTC))
+        self.store.write(changes, changelog_offset=offset, as_of=self._as_of)
+        self.count += len(messages)
+        self.next_offset = offset + 1
+
+    def at_end(self, end: int, *, seen_at: datetime | None = None) -> None:
+        """Note that the log ended here.
+
+        Args:
+            end: The offset that its next record will get.
+            seen_at: A moment at which it did, or before, if one is known.
+
+        Raises:
+            DeletionsMissedError: The end was reached too late.
+        """
+        self._require_in_time()
+        if seen_at is not None:
+            self._as_of = max(self._as_of, seen_at - self._hidden_for)
+        self.next_offset = max(self.next_offset, end)
+        if end > 0:
+            self.store.write((), changelog_offset=self.next_offset - 1, as_of=self._as_of)
+
+    def _require_in_time(self) -> None:
+        if datetime.now(UTC) - self._as_of > self._tombstone_life:
+            self.store.wipe(reason="following its changelog took longer than deletions are kept")
+            raise DeletionsMissedError

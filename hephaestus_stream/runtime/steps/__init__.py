@@ -1,0 +1,1 @@
+"""Where steps are executed: tasks, threads, processes."""

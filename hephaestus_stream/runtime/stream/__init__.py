@@ -1,0 +1,1 @@
+"""Faust and aiokafka as a feed of record chunks."""
