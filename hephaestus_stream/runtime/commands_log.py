@@ -12,6 +12,10 @@ from hephaestus_stream.kafka_client import DENIED, denied
 from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, PATIENCE, SLICE, kafka_error, require_running, unreachable
 from hephaestus_stream.wire.connection import Connection
 
+_COORDINATOR_MOVES: Final = frozenset(
+    {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR}
+)
+_PAUSE_SECONDS: Final = 0.1
 # What a group without an offset answers.
 _NO_OFFSET: Final = 0
 
@@ -50,13 +54,22 @@ class CommandsLog:
 
     def has_group_offset(self, partition: int) -> bool:
         """Whether the consumer group ever committed an offset of the partition."""
-        try:
-            found = self._client.committed([TopicPartition(self.topic, partition)], PATIENCE.total_seconds())
-        except KafkaException as failure:
-            if kafka_error(failure).code() not in DENIED:
-                raise
-            group = self._connection.namespace
-            raise denied(self._connection, kafka_error(failure), right=f"Read on group {group}") from failure
+        deadline = time.monotonic() + PATIENCE.total_seconds()
+        while True:
+            try:
+                found = self._client.committed([TopicPartition(self.topic, partition)], PATIENCE.total_seconds())
+            except KafkaException as failure:
+                error = kafka_error(failure)
+                if error.code() in DENIED:
+                    raise denied(
+                        self._connection, error, right=f"Read on group {self._connection.namespace}"
+                    ) from failure
+                # A coordinator that has just moved to another broker still reads its log.
+                if error.code() not in _COORDINATOR_MOVES or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                break
         return any(each.offset >= _NO_OFFSET for each in found)
 
     def close(self) -> None:

@@ -15,8 +15,7 @@ from hephaestus_stream.kafka_client import DENIED, denied
 from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, PATIENCE, SLICE, await_broker, kafka_error, require_running
 from hephaestus_stream.wire.connection import Connection
 
-# A replay is waited for, so its end must be told at once. A standby is not; yet a broker answers in order, so that a
-# question waits for the fetch before it.
+# A replay is waited for, so its end must be told at once. A standby is not.
 SWIFT: Final = timedelta(milliseconds=10)
 PATIENT: Final = timedelta(milliseconds=100)
 _QUEUE_KILOBYTES: Final = 16 * 1024
@@ -55,8 +54,15 @@ class ChangelogReader:
         )
         self._consumer = Consumer({**settings, "error_cb": _ignore, "logger": LIBRDKAFKA_LOG})
 
-    def log_range(self, partition: int, *, patience: timedelta = PATIENCE) -> tuple[int, int]:
+    def log_range(
+        self, partition: int, *, patience: timedelta = PATIENCE, attempt: timedelta = SLICE
+    ) -> tuple[int, int]:
         """The log's first offset and its end, open transactions left out.
+
+        Args:
+            partition: Which.
+            patience: For how long it is asked for again.
+            attempt: For how long each answer is waited for.
 
         Raises:
             AccessDeniedError: A right is missing.
@@ -68,7 +74,7 @@ class ChangelogReader:
             require_running(self.stop, doing=f"replaying {self.topic}[{partition}]")
             try:
                 return self._consumer.get_watermark_offsets(
-                    TopicPartition(self.topic, partition), SLICE.total_seconds()
+                    TopicPartition(self.topic, partition), attempt.total_seconds()
                 )
             except KafkaException as failure:
                 if time.monotonic() > deadline:

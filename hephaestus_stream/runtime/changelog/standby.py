@@ -21,12 +21,20 @@ from hephaestus_stream.runtime.transaction import TRANSACTION_TIMEOUT
 CONFIRMED_EVERY: Final = timedelta(minutes=1)
 # Unlike a replay, a standby reads while the owner writes. The brokers end a transaction after its timeout.
 _OLDEST_OPEN_TRANSACTION: Final = 2 * TRANSACTION_TIMEOUT
-# A partition that is to be handed over waits for the answer, so it is not waited for long.
-_PATIENCE: Final = timedelta(seconds=1)
+# A partition that is to be handed over waits for the answer, so it is asked for once, and not waited for long. A short
+# wait would not do: with the first request that is given up librdkafka ends the connection.
+_ANSWER: Final = timedelta(seconds=2)
 
 
 class Standby:
     """Follows one partition from `__init__` to `close`; used by the thread of the standbys alone.
+
+    Args:
+        origin: Where state comes from.
+        partition: Which.
+        reader: The one that reads its records.
+        questions: One that reads nothing. A broker answers each client in order, so that questions of the first would
+            wait behind its fetches.
 
     Attributes:
         partition: Which.
@@ -37,12 +45,13 @@ class Standby:
         StoppedError: The reader's `stop` was set.
     """
 
-    def __init__(self, origin: Origin, partition: int, reader: ChangelogReader) -> None:
+    def __init__(self, origin: Origin, partition: int, *, reader: ChangelogReader, questions: ChangelogReader) -> None:
         self.partition = partition
         self.was_at_end = False
         started = datetime.now(UTC)
-        low, self._seen_end = reader.log_range(partition, patience=_PATIENCE)
+        low, self._seen_end = questions.log_range(partition, patience=timedelta(0), attempt=_ANSWER)
         self._reader = reader
+        self._questions = questions
         self._store = Store(origin.folder / str(partition), cache=origin.cache, derive=derive)
         try:
             self._following = Following(
@@ -110,7 +119,7 @@ class Standby:
         self._confirm_at = time.monotonic() + CONFIRMED_EVERY.total_seconds()
         asked_at = datetime.now(UTC)
         try:
-            _, end = self._reader.log_range(self.partition, patience=_PATIENCE)
+            _, end = self._questions.log_range(self.partition, patience=timedelta(0), attempt=_ANSWER)
         except ShardClosedError:
             # Nobody answers; there is time enough until the next question.
             return

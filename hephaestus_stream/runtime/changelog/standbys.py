@@ -1,4 +1,4 @@
-"""The standbys of a worker: one thread and one consumer for all of them, which never disturb what the worker owns."""
+"""The standbys of a worker: one thread for all of them, which never disturb what the worker owns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 
 from confluent_kafka import Message
 
-from hephaestus_stream.errors import StoppedError
+from hephaestus_stream.errors import ShardClosedError, StoppedError
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.reader import PATIENT, ChangelogReader
 from hephaestus_stream.runtime.changelog.standby import Standby
@@ -25,6 +25,8 @@ _BATCH: Final = 2_000
 _WAIT: Final = timedelta(milliseconds=100)
 _REST: Final = timedelta(seconds=30)
 """How long a standby that failed is left alone."""
+_SOON: Final = timedelta(seconds=1)
+"""When a broker is asked again that did not answer for the log of a standby at once."""
 
 
 class Standbys:
@@ -83,9 +85,10 @@ class Standbys:
     def _run(self) -> None:
         changelog = self._origin.changelog.name
         reader = ChangelogReader(self._origin.connection, changelog, stop=self._stop, fetch_wait=PATIENT)
+        questions = ChangelogReader(self._origin.connection, changelog, stop=self._stop)
         try:
             while not self._stop.is_set():
-                self._settle(reader)
+                self._settle(reader, questions)
                 messages = reader.read(_BATCH, _WAIT)
                 began = time.monotonic()
                 self._take(messages, reader)
@@ -100,26 +103,32 @@ class Standbys:
             self._stop.set()
             self._close(frozenset(self._standbys))
             reader.close()
+            questions.close()
 
-    def _settle(self, reader: ChangelogReader) -> None:
+    def _settle(self, reader: ChangelogReader, questions: ChangelogReader) -> None:
         """Closes what is not wanted, and opens one of those that are: the next one after the next batch."""
         with self._changed:
             if not self._wanted and not self._standbys:
                 self._changed.wait_for(lambda: self._wanted or self._stop.is_set())
         unwanted = frozenset(self._standbys) - self._wanted
         self._close(unwanted)
-        opened = self._open_next(reader)
+        opened = self._open_next(reader, questions)
         if unwanted or opened:
             self._read_on(reader)
 
-    def _open_next(self, reader: ChangelogReader) -> bool:
+    def _open_next(self, reader: ChangelogReader, questions: ChangelogReader) -> bool:
         with self._changed:
             rested = (each for each in sorted(self._wanted) if self._rests.get(each, 0.0) <= time.monotonic())
             self._opening = partition = next((each for each in rested if each not in self._standbys), None)
         if partition is None:
             return False
         try:
-            standby = Standby(self._origin, partition, reader)
+            standby = Standby(self._origin, partition, reader=reader, questions=questions)
+        except ShardClosedError as error:
+            # A busy broker, for all that is known: it is not worth a warning, and the others come first.
+            _logger.debug("the standby of partition %d begins later: %s", partition, error)
+            self._rests[partition] = time.monotonic() + _SOON.total_seconds()
+            return False
         except Exception as error:  # noqa: BLE001 - as below
             self._rest(partition, error)
             return False
