@@ -103,3 +103,13 @@ def test_without_standbys_a_takeover_replays_all_of_the_changelog(
 
     assert replayed(heir) >= before
     assert "standbys" not in heir.told()
+
+
+def test_each_worker_that_joins_gets_its_share(workers: Workers) -> None:
+    joined: list[Worker] = []
+    for number in range(3):
+        joined.append(workers.start(f"worker-{number}"))
+        shares = sorted([PARTITIONS // len(joined)] * len(joined))
+        shares[-1] += PARTITIONS % len(joined)
+        workers.until(lambda shares=shares: sorted(len(each.partitions) for each in joined) == shares, of=joined)  # type: ignore[misc]  # mypy infers no default
+    assert set.union(*(worker.partitions for worker in joined)) == ALL

@@ -28,6 +28,7 @@ from faust.types.transports import ConsumerT, TPorTopicSet, TransportT
 
 from hephaestus_stream.runtime.stream import aiokafka_consumer, faust_settings, faust_signatures
 from hephaestus_stream.runtime.stream.aiokafka_consumer import KafkaConsumer, Reader
+from hephaestus_stream.runtime.stream.assignor import EvenAssignor
 from hephaestus_stream.runtime.stream.authentication_log import keep_passwords_out_of_the_log
 from hephaestus_stream.runtime.stream.faust_signatures import assert_signatures
 from hephaestus_stream.runtime.stream.feed import Chunk, Feed
@@ -275,6 +276,7 @@ def build_app(
         datadir=data,
         table_standby_replicas=standbys,
         TableManager=_Tables,
+        PartitionAssignor=EvenAssignor,
     )
     app.connection, app.commands_topic, app.feed = connection, topic, Feed(shards)
     _connect(app)

@@ -15,6 +15,7 @@ from importlib.metadata import version
 
 import faust
 from faust.app.base import BootStrategy
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.serializers.schemas import Schema
 from faust.tables.manager import TableManager
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, ConsumerRebalanceListener
@@ -29,6 +30,7 @@ FAUST: Sequence[tuple[Callable[..., object], str]] = [
     (faust.App._wait_for_table_recovery_completed, "(self)"),  # noqa: SLF001
     (BootStrategy.kafka_producer, "(self)"),
     (BootStrategy.web_server, "(self)"),
+    (PartitionAssignor._global_table_standby_assignments, "(self, assignments, partitions_by_topic)"),  # noqa: SLF001
     (TableManager.on_start, "(self)"),
     (ConsumerRebalanceListener.on_partitions_assigned, "(self, assigned)"),
     (AIOKafkaConsumerThread._create_worker_consumer, "(self, transport)"),  # noqa: SLF001
