@@ -10,7 +10,7 @@ import pytest
 from hephaestus_stream.cycle.intake import FORWARDED
 from hephaestus_stream.telemetry import names
 from hephaestus_stream.telemetry.names import METRICS, SPANS
-from hephaestus_stream.wire.headers import REPLY_PARTITION, TRACEPARENT, TRACESTATE
+from hephaestus_stream.wire.headers import REPLAY, REPLY_PARTITION, TRACEPARENT, TRACESTATE
 from tests.docs.pages import blocks, page, rows, section
 
 PAGE = page("docs/telemetry.md")
@@ -60,4 +60,4 @@ def test_the_line_of_the_log_is_json() -> None:
 
 def test_the_page_about_the_wire_names_each_header_of_a_command() -> None:
     told = [word for name, *_ in rows(section(page("docs/wire.md"), "### Headers")) for word in words(name)]
-    assert sorted(told) == sorted([REPLY_PARTITION, TRACEPARENT, TRACESTATE, FORWARDED])
+    assert sorted(told) == sorted([REPLY_PARTITION, TRACEPARENT, TRACESTATE, FORWARDED, REPLAY])

@@ -9,8 +9,10 @@ from typing import Literal, assert_type
 from pydantic import BaseModel
 
 from hephaestus_stream import (
+    AccessDeniedError,
     AmbiguousResultError,
     AsyncClient,
+    BrokerRefusedError,
     BrokerUnreachableError,
     Client,
     ClientBusyError,
@@ -28,11 +30,14 @@ from hephaestus_stream import (
     HephaestusError,
     Instance,
     InvalidKeyError,
+    KeyProvider,
+    Keyring,
     MissingResultError,
     NoAnswerError,
     NodeEvent,
     NotEndedError,
     Outcome,
+    PayloadUnreadableError,
     PermanentError,
     Published,
     Receipt,
@@ -267,6 +272,17 @@ def valid_for(_instance: Instance, _config: None, context: Context[Order]) -> Ou
     return Validate.valid() if context.initial.express else Validate.invalid()
 
 
+def keys_of_ones_own(provider: KeyProvider) -> tuple[str, bytes | None]:
+    """Whatever has a current id and keys by their ids."""
+    return provider.current, provider.key(provider.current)
+
+
+def a_keyring_is_a_provider() -> None:
+    keys = Keyring({"2026-01": bytes(32)})
+    assert_type(keys_of_ones_own(keys), tuple[str, bytes | None])
+    assert_type(AsyncClient(keys=keys), AsyncClient)
+
+
 def what_errors_carry(error: HephaestusError) -> object:  # there are many
     match error:
         case WorkflowDefinitionError():
@@ -283,7 +299,17 @@ def what_errors_carry(error: HephaestusError) -> object:  # there are many
             return assert_type(error.problems, tuple[str, ...])
         case MissingResultError() | StepTimeoutError() | NotEndedError() | InvalidKeyError() | SettingsError():
             return str(error)
-        case BrokerUnreachableError() | ClientBusyError() | ClientClosedError():
+        case _:
+            return what_errors_of_the_client_carry(error)
+
+
+def what_errors_of_the_client_carry(error: HephaestusError) -> object:
+    match error:
+        case BrokerUnreachableError() | BrokerRefusedError() | AccessDeniedError():
             return str(error)
+        case ClientBusyError() | ClientClosedError():
+            return str(error)
+        case PayloadUnreadableError():
+            return assert_type(error.key, str | None)
         case _:
             return None
