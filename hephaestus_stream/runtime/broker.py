@@ -44,11 +44,13 @@ class AsksForTopic(Protocol):
         ...
 
 
-def await_broker(client: AsksForTopic, connection: Connection, *, stop: threading.Event) -> None:
+def await_broker(
+    client: AsksForTopic, connection: Connection, *, stop: threading.Event, patience: timedelta = PATIENCE
+) -> None:
     """Return as soon as a broker answers this client.
 
     Raises:
-        BrokerUnreachableError: None answered within 8 s.
+        BrokerUnreachableError: None answered in time.
         BrokerRefusedError: One refuses what the connection shows of itself.
         StoppedError: `stop` was set meanwhile.
     """
@@ -62,11 +64,11 @@ def await_broker(client: AsksForTopic, connection: Connection, *, stop: threadin
             client.list_topics(topic, SLICE.total_seconds())
         except KafkaException as failure:
             waited = time.monotonic() - begin
-            if waited > PATIENCE.total_seconds():
-                raise unreachable(connection) from failure
+            if waited > patience.total_seconds():
+                raise unreachable(connection, within=patience) from failure
             if waited > FIRST_PATIENCE.total_seconds() and not asked:
                 asked = True
-                require_broker(connection, patience=PATIENCE - FIRST_PATIENCE)
+                require_broker(connection, patience=patience - FIRST_PATIENCE)
         else:
             return
 

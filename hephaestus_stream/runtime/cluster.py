@@ -100,20 +100,43 @@ class Cluster:
     """The administration of one cluster; its methods block and belong into a thread.
 
     Every method raises `BrokerUnreachableError` within 10 s when no broker answers.
+
+    Attributes:
+        connection: The cluster, and the namespace.
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         settings: dict[str, object] = {**connection.librdkafka(), "error_cb": _ignore, "logger": LIBRDKAFKA_LOG}
         # The stubs do not know that callbacks are settings, too.
         with wrong_options():
             self._admin = cast(_Administration, AdminClient(cast(dict[str, str | int | float | bool], settings)))
 
-    def describe(self, names: Sequence[str], *, with_options: bool = False) -> dict[str, TopicDescribed]:
-        """The topics that exist among these."""
-        self._require_broker()
+    @property
+    def namespace(self) -> str:
+        """The namespace of the connection."""
+        return self.connection.namespace
+
+    def describe(
+        self,
+        names: Sequence[str],
+        *,
+        with_options: bool = False,
+        stop: threading.Event | None = None,
+        patience: timedelta = PATIENCE,
+    ) -> dict[str, TopicDescribed]:
+        """The topics that exist among these.
+
+        Args:
+            names: Of the topics.
+            with_options: Whether to ask for their options, too.
+            stop: Ends the waiting for a broker.
+            patience: For how long each answer is waited for.
+        """
+        await_broker(self._admin, self.connection, stop=stop or threading.Event(), patience=patience)
+        within = patience.total_seconds()
         futures = self._admin.describe_topics(
-            TopicCollection(list(names)), request_timeout=_PATIENCE, include_authorized_operations=True
+            TopicCollection(list(names)), request_timeout=within, include_authorized_operations=True
         )
         found: dict[str, _Topic] = {}
         hidden: list[str] = []
@@ -130,8 +153,8 @@ class Cluster:
                     raise
         if denial is not None:
             right = f"Describe, which Read and Write include, on topic {', '.join(hidden)}"
-            raise denied(self._connection, denial, right=right)
-        options = self._options(list(found)) if with_options and found else {}
+            raise denied(self.connection, denial, right=right)
+        options = self._options(list(found), within=within) if with_options and found else {}
         return {
             name: TopicDescribed(
                 name,
@@ -158,7 +181,7 @@ class Cluster:
         except KafkaException as failure:
             error = kafka_error(failure)
             if error.code() in DENIED:
-                raise denied(self._connection, error, right=f"Read on group {group}") from failure
+                raise denied(self.connection, error, right=f"Read on group {group}") from failure
             # Whatever else it may be, such as a coordinator that is just loading, says nothing of rights.
 
     def create(self, topics: Sequence[TopicToCreate], *, partitions: int, replication_factor: int) -> list[str]:
@@ -179,7 +202,7 @@ class Cluster:
             except KafkaException as failure:
                 error = kafka_error(failure)
                 if error.code() in DENIED:
-                    raise denied(self._connection, error, right=f"Create on topic {name}") from failure
+                    raise denied(self.connection, error, right=f"Create on topic {name}") from failure
                 if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     refused.append(f"{name} cannot be created: {error.str()}")
         if refused:
@@ -200,11 +223,11 @@ class Cluster:
             threading.Event().wait(0.1)
 
     def _require_broker(self) -> None:
-        await_broker(self._admin, self._connection, stop=threading.Event())
+        await_broker(self._admin, self.connection, stop=threading.Event())
 
-    def _options(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    def _options(self, names: Sequence[str], *, within: float) -> dict[str, dict[str, str]]:
         resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
-        futures = self._admin.describe_configs(resources, request_timeout=_PATIENCE)
+        futures = self._admin.describe_configs(resources, request_timeout=within)
         return {resource.name: self._option_values(resource.name, future) for resource, future in futures.items()}
 
     def _option_values(self, topic: str, future: Future[dict[str, _Option]]) -> dict[str, str]:
@@ -213,7 +236,7 @@ class Cluster:
         except KafkaException as failure:
             error = kafka_error(failure)
             if error.code() in DENIED:
-                raise denied(self._connection, error, right=f"DescribeConfigs on topic {topic}") from failure
+                raise denied(self.connection, error, right=f"DescribeConfigs on topic {topic}") from failure
             raise
 
 

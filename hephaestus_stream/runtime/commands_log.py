@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from hephaestus_stream.kafka_client import DENIED, denied
 from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, PATIENCE, SLICE, kafka_error, require_running, unreachable
 from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.topics import Topics
 
 _COORDINATOR_MOVES: Final = frozenset(
     {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR}
@@ -25,12 +26,10 @@ class CommandsLog:
 
     Attributes:
         topic: Its name.
-        topic_id: Its id, which a topic made anew does not share.
     """
 
-    def __init__(self, connection: Connection, *, topic: str, topic_id: str) -> None:
-        self.topic = topic
-        self.topic_id = topic_id
+    def __init__(self, connection: Connection) -> None:
+        self.topic = Topics(connection.namespace).commands
         self._connection = connection
         settings = connection.librdkafka(group_id=connection.namespace, enable_auto_commit=False)
         # It only asks, and never joins the group whose offsets it asks for.

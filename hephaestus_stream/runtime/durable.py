@@ -11,6 +11,7 @@ from typing import Final
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.tables import derive
 from hephaestus_stream.errors import CommitFailedError, HephaestusError
+from hephaestus_stream.runtime.changelog.logs import Logs, ask_logs
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.replay import replay
 from hephaestus_stream.runtime.changelog.store import Store
@@ -62,11 +63,19 @@ class DurableShard:
         self._stop = threading.Event()
         self._producer = TransactionalProducer(origin.connection, partition=partition, stop=self._stop)
         self._store: Store | None = None
+        self._logs: Logs | None = None
         self._failed: tuple[str, ...] = ()
         self.replay = ReplayProgress(0, 0)
         """How far an opening has followed the changelog."""
         self.replayed = 0
         """Records of the changelog that the opening read."""
+
+    @property
+    def logs(self) -> Logs:
+        """The topics that the partition was opened with."""
+        if self._logs is None:
+            raise HephaestusError(f"partition {self._partition} is not open")
+        return self._logs
 
     @property
     def store(self) -> Store:
@@ -87,10 +96,12 @@ class DurableShard:
             StoppedError: `stop` was called.
         """
         self._producer.open()
+        # Asked for each opening: whatever the worker knew before may have been deleted and made anew.
+        logs = self._logs = ask_logs(self._origin.cluster, stop=self._stop)
         self._store = Store(self._origin.folder / str(self._partition), cache=self._origin.cache, derive=derive)
         self.replayed = replay(
             self._origin.connection,
-            self._origin.changelog,
+            logs.changelog,
             partition=self._partition,
             store=self._store,
             stop=self._stop,
@@ -104,7 +115,8 @@ class DurableShard:
             found,
             topic=log.topic,
             partition=self._partition,
-            topic_id=log.topic_id,
+            topic_id=logs.commands_id,
+            state_topic_id=logs.changelog.topic_id,
             log_start=start,
             log_end=end,
             group_offset_exists=found is None and log.has_group_offset(self._partition),
@@ -141,10 +153,12 @@ class DurableShard:
 
     def _write(self, batch: Batch, *, position: int, closed_cleanly: bool) -> None:
         as_of, sent = self._clock.now(), uptime()
+        logs = self.logs
         record = encode_position(
             Position(
                 commands_offset=position,
-                commands_topic_id=self._origin.commands.topic_id,
+                commands_topic_id=logs.commands_id,
+                state_topic_id=logs.changelog.topic_id,
                 closed_cleanly=closed_cleanly,
                 committed_at=as_of,
                 failed=batch.failed,
@@ -152,7 +166,7 @@ class DurableShard:
         )
         # The position is the last record of `state`, so its offset is what the database is brought up to.
         changelog = [*batch.changelog(), (POSITION_KEY, record)]
-        topic = self._origin.changelog.name
+        topic = logs.changelog.name
         offset = self._producer.commit([*batch.outputs, *(OutputRecord(topic, key, value) for key, value in changelog)])
         if offset is None:
             # The batch is committed: no input of it may be taken in again.

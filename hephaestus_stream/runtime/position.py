@@ -21,6 +21,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         commands_offset: The next offset of `commands` to read; a record below it is dropped.
         commands_topic_id: The id of the topic that the offset counts in.
+        state_topic_id: The id of the topic that this record was meant for; None in those of older versions.
         closed_cleanly: Whether the owner finished in order: after an unclean close the first cycle does not fold.
         committed_at: When it was committed, by the owner's clock: when a lost owner was last seen.
         failed: The keys on which the engine failed one after the other; a restart must not begin to count anew.
@@ -30,6 +31,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     commands_offset: int
     commands_topic_id: str
     closed_cleanly: bool
+    state_topic_id: str | None = None
     committed_at: datetime | None = None
     failed: tuple[str, ...] = ()
     schema: int = SCHEMA
@@ -72,6 +74,7 @@ def check_position(
     topic: str,
     partition: int,
     topic_id: str,
+    state_topic_id: str,
     log_start: int,
     log_end: int,
     group_offset_exists: bool,
@@ -84,6 +87,7 @@ def check_position(
         topic: The commands topic.
         partition: The shard's partition.
         topic_id: The id that the topic has now.
+        state_topic_id: The id that the changelog has now.
         log_start: The first offset that it still has.
         log_end: The offset that its next record will get.
         group_offset_exists: Whether the consumer group ever committed an offset for the partition.
@@ -101,6 +105,12 @@ def check_position(
         raise ShardClosedError(
             f"{where} stays closed: its position {offset} counts in a topic of the id {position.commands_topic_id}, "
             f"but that was replaced by {topic_id}, with the offsets {log_start} to {log_end}. {_WAY_OUT}"
+        )
+    if position.state_topic_id not in {None, state_topic_id}:
+        raise ShardClosedError(
+            f"{where} stays closed: its position {offset} was meant for a changelog of the id "
+            f"{position.state_topic_id}, but that was replaced by {state_topic_id}, and all state before it is lost. "
+            f"{_WAY_OUT}"
         )
     if offset < log_start:
         raise ShardClosedError(

@@ -11,11 +11,14 @@ from pathlib import Path
 from rocksdict import Cache
 
 from hephaestus_stream.errors import UnreadablePositionError
+from hephaestus_stream.runtime.changelog.following import ChangelogTopic
+from hephaestus_stream.runtime.changelog.logs import ask_logs
 from hephaestus_stream.runtime.changelog.replay import replay
 from hephaestus_stream.runtime.changelog.store import Store
+from hephaestus_stream.runtime.cluster import Cluster
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.position import POSITION_KEY, Position, decode_position, encode_position
-from hephaestus_stream.runtime.topics import check_topics, describe_changelog, topic_ids
+from hephaestus_stream.runtime.topics import check_topics
 from hephaestus_stream.runtime.transaction import TransactionalProducer
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.record import OutputRecord
@@ -54,27 +57,34 @@ def reset_positions(connection: Connection, *, partitions: Sequence[int] = ()) -
         ShardClosedError: A position was written by a newer version.
     """
     count = check_topics(connection)
-    topics = Topics(connection.namespace)
-    log = CommandsLog(connection, topic=topics.commands, topic_id=topic_ids(connection)[topics.commands])
+    log, cluster = CommandsLog(connection), Cluster(connection)
     try:
-        resets = [_reset(connection, log, each) for each in partitions or range(count)]
+        resets = [_reset(connection, log, cluster, partition=each) for each in partitions or range(count)]
     finally:
         log.close()
     return [reset for reset in resets if reset is not None]
 
 
-def _reset(connection: Connection, log: CommandsLog, partition: int) -> Reset | None:
+def _reset(connection: Connection, log: CommandsLog, cluster: Cluster, *, partition: int) -> Reset | None:
     stop = threading.Event()
     producer = TransactionalProducer(connection, partition=partition, stop=stop)
     try:
         producer.open()
-        found = _position(connection, partition, stop=stop)
+        logs = ask_logs(cluster, stop=stop)
+        found = _position(connection, logs.changelog, partition=partition, stop=stop)
         start, end = log.range(partition, stop=stop)
-        same_topic = found is not None and found.commands_topic_id == log.topic_id
+        state_id = logs.changelog.topic_id
+        same_topic = (
+            found is not None
+            and found.commands_topic_id == logs.commands_id
+            and found.state_topic_id in {None, state_id}
+        )
         after = min(max(found.commands_offset, start), end) if found is not None and same_topic else start
         if found is not None and same_topic and after == found.commands_offset:
             return None
-        position = Position(commands_offset=after, commands_topic_id=log.topic_id, closed_cleanly=True)
+        position = Position(
+            commands_offset=after, commands_topic_id=logs.commands_id, state_topic_id=state_id, closed_cleanly=True
+        )
         producer.commit([OutputRecord(Topics(connection.namespace).state, POSITION_KEY, encode_position(position))])
     finally:
         stop.set()
@@ -82,7 +92,9 @@ def _reset(connection: Connection, log: CommandsLog, partition: int) -> Reset | 
     return Reset(partition, None if found is None else found.commands_offset, after)
 
 
-def _position(connection: Connection, partition: int, *, stop: threading.Event) -> Position | None:
+def _position(
+    connection: Connection, changelog: ChangelogTopic, *, partition: int, stop: threading.Event
+) -> Position | None:
     """The position that the changelog holds; None where there is none, or garbage in its place.
 
     Raises:
@@ -93,7 +105,7 @@ def _position(connection: Connection, partition: int, *, stop: threading.Event) 
         try:
             replay(
                 connection,
-                describe_changelog(connection),
+                changelog,
                 partition=partition,
                 store=store,
                 stop=stop,

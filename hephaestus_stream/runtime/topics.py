@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Final
 
 from hephaestus_stream.errors import AccessDeniedError, TopicMismatchError
-from hephaestus_stream.runtime.changelog.following import ChangelogTopic
 from hephaestus_stream.runtime.cluster import Cluster, TopicDescribed
 from hephaestus_stream.runtime.transaction import RECORD_LIMIT
 from hephaestus_stream.wire.connection import Connection
@@ -186,21 +185,6 @@ def topic_ids(connection: Connection) -> dict[str, str]:
     """
     described = Cluster(connection).describe(list(Topics(connection.namespace)))
     return {name: topic.topic_id for name, topic in described.items()}
-
-
-def describe_changelog(connection: Connection) -> ChangelogTopic:
-    """The `state` topic as `replay` needs to know it.
-
-    Raises:
-        BrokerUnreachableError: No broker answers.
-        TopicMismatchError: It is missing.
-    """
-    name = Topics(connection.namespace).state
-    state = Cluster(connection).describe([name], with_options=True).get(name)
-    if state is None:
-        raise _mismatch(connection, [_missing(name)])
-    life = timedelta(milliseconds=int(state.options["delete.retention.ms"]))
-    return ChangelogTopic(name=name, topic_id=state.topic_id, tombstone_life=life)
 
 
 def _is_allowed(right: Right, topic: TopicDescribed | None) -> bool:

@@ -16,7 +16,6 @@ from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.standbys import Standbys
-from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.data_folder import data_folder
 from hephaestus_stream.runtime.exhaustion import explained
@@ -28,7 +27,7 @@ from hephaestus_stream.runtime.steps.runner import StepRunner
 from hephaestus_stream.runtime.steps.watchdog import Watchdog
 from hephaestus_stream.runtime.stream.app import build_app, run
 from hephaestus_stream.runtime.stream.credentials import CredentialsWatch
-from hephaestus_stream.runtime.topics import check_rights, check_topics, create_topics, describe_changelog, topic_ids
+from hephaestus_stream.runtime.topics import check_rights, check_topics, create_topics
 from hephaestus_stream.settings import Settings
 from hephaestus_stream.telemetry.api import LISTENERS
 from hephaestus_stream.telemetry.gauges import WorkerLoad, watched
@@ -161,7 +160,7 @@ async def _work(
         await runner.close()
         await asyncio.to_thread(standbys.close)
         courier.close()
-        origin.commands.close()
+        origin.close()
         threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -177,14 +176,8 @@ def _ensure_topics(settings: Settings) -> int:
 
 
 def _origin(settings: Settings) -> Origin:
-    topic = Topics(settings.namespace).commands
-    return Origin(
-        connection=settings.connection,
-        changelog=describe_changelog(settings.connection),
-        commands=CommandsLog(settings.connection, topic=topic, topic_id=topic_ids(settings.connection)[topic]),
-        folder=settings.data / settings.namespace / "shards",
-        cache=Cache(BLOCK_CACHE_BYTES),
-    )
+    folder = settings.data / settings.namespace / "shards"
+    return Origin.of(settings.connection, folder=folder, cache=Cache(BLOCK_CACHE_BYTES))
 
 
 def _log_ready(partitions: Sequence[int]) -> None:

@@ -54,7 +54,7 @@ def without_one_position() -> None:
     is_time, reached = _time_to_die(), dict[DurableShard, int]()
 
     def write(self: DurableShard, batch: Batch, *, position: int, closed_cleanly: bool) -> None:
-        topic = self._origin.changelog.name
+        topic = self.logs.changelog.name
         place = OutputRecord(topic, POSITION_KEY, _position(self, position, closed_cleanly=closed_cleanly))
         records = [*batch.outputs, *(OutputRecord(topic, key, value) for key, value in batch.changelog())]
         first = self._producer.commit([place])
@@ -186,5 +186,5 @@ def _replace(owner: type | ModuleType, name: str, by: Callable[..., object]) -> 
 
 
 def _position(shard: DurableShard, offset: int, *, closed_cleanly: bool) -> bytes:
-    topic_id = shard._origin.commands.topic_id
+    topic_id = shard.logs.commands_id
     return encode_position(Position(commands_offset=offset, commands_topic_id=topic_id, closed_cleanly=closed_cleanly))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 from rocksdict import Cache
 
+from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.errors import ShardClosedError
 from hephaestus_stream.runtime.changelog.origin import Origin
-from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.position import POSITION_KEY, Position, encode_position
-from hephaestus_stream.runtime.topics import create_topics, describe_changelog, topic_ids
+from hephaestus_stream.runtime.reset import Reset, reset_positions
+from hephaestus_stream.runtime.topics import create_topics, topic_ids
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
@@ -24,9 +27,7 @@ SENT_WITHIN = 20.0
 @pytest.fixture
 def origin(connection: Connection, tmp_path: Path) -> Origin:
     create_topics(connection, partitions=1, replication_factor=1)
-    topic = Topics(connection.namespace).commands
-    log = CommandsLog(connection, topic=topic, topic_id=topic_ids(connection)[topic])
-    return Origin(connection, describe_changelog(connection), log, tmp_path, Cache(8_000_000))
+    return Origin.of(connection, folder=tmp_path, cache=Cache(8_000_000))
 
 
 def leave(connection: Connection, key: bytes, value: bytes, *, end: Callable[[Producer], None]) -> None:
@@ -50,7 +51,9 @@ def commit(owner: Producer) -> None:
 def test_an_owner_that_was_killed_in_its_very_first_commit_leaves_a_partition_that_opens(
     connection: Connection, origin: Origin
 ) -> None:
-    position = Position(commands_offset=0, commands_topic_id=origin.commands.topic_id, closed_cleanly=False)
+    position = Position(
+        commands_offset=0, commands_topic_id=topic_ids(connection)[origin.commands.topic], closed_cleanly=False
+    )
     leave(connection, POSITION_KEY, encode_position(position), end=abort)
 
     shard = DurableShard(origin, 0)
@@ -58,6 +61,40 @@ def test_an_owner_that_was_killed_in_its_very_first_commit_leaves_a_partition_th
     shard.close(position=opened.position)
 
     assert (opened.position, opened.worker_lost) == (0, False)
+
+
+@pytest.mark.parametrize("which", ["commands", "state"])
+def test_a_topic_that_was_made_anew_while_the_worker_lives_closes_the_partition(
+    connection: Connection, origin: Origin, eventually: Callable[[Callable[[], bool]], None], which: str
+) -> None:
+    topic = getattr(Topics(connection.namespace), which)
+    first = DurableShard(origin, 0)
+    first.open()
+    first.commit(Batch(), position=3)
+    admin = AdminClient(connection.librdkafka())  # its futures end only while it is there
+    for deleted in cast("Any", admin).delete_topics([topic]).values():
+        deleted.result(SENT_WITHIN)
+    eventually(lambda: topic not in topic_ids(connection))
+    create_topics(connection, partitions=1, replication_factor=1)
+    publisher = Producer(connection.librdkafka())
+    for _ in range(10):
+        publisher.produce(origin.commands.topic, b"{}", b"k", 0)
+    assert publisher.flush(SENT_WITHIN) == 0
+    # Nobody told the owner; what it commits now names the topics that it knows.
+    first.commit(Batch(), position=4)
+    first.close(position=4)
+
+    # Of the same origin, as after a rebalance.
+    second = DurableShard(origin, 0)
+    with pytest.raises(ShardClosedError, match=r"replaced by .*positions reset --accept-loss"):
+        second.open()
+    second.close(position=None)
+
+    # Whoever accepts the loss gets all that there is.
+    assert reset_positions(connection) == [Reset(0, before=4, after=0)]
+    third = DurableShard(origin, 0)
+    assert third.open().position == 0
+    third.close(position=None)
 
 
 def test_state_without_a_position_stays_closed(connection: Connection, origin: Origin) -> None:

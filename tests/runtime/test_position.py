@@ -14,6 +14,7 @@ def check(position: Position | None, *, group_offset_exists: bool = True, state_
         topic="shop.commands",
         partition=3,
         topic_id="first",
+        state_topic_id="the changelog's",
         log_start=100,
         log_end=200,
         group_offset_exists=group_offset_exists,
@@ -46,6 +47,13 @@ def test_a_position_outside_its_log_closes_the_partition_and_names_the_range(pos
     with pytest.raises(ShardClosedError, match=said) as closed:
         check(position)
     assert "shop.commands[3]" in str(closed.value)
+    assert "`hephaestus positions reset --accept-loss`" in str(closed.value)
+
+
+def test_a_position_that_was_meant_for_another_changelog_closes_the_partition() -> None:
+    moved = Position(commands_offset=150, commands_topic_id="first", state_topic_id="lost", closed_cleanly=True)
+    with pytest.raises(ShardClosedError, match=r"a changelog of the id lost.*replaced by the changelog's") as closed:
+        check(moved)
     assert "`hephaestus positions reset --accept-loss`" in str(closed.value)
 
 

@@ -52,7 +52,7 @@ def test_a_position_below_the_log_is_set_to_its_start_and_one_that_fits_stays(co
 
     delete_below(connection, topics.commands, offset=3)
 
-    log = CommandsLog(connection, topic=topics.commands, topic_id=topic_id)
+    log = CommandsLog(connection)
     start, end = log.range(0, stop=threading.Event())
     log.close()
     with pytest.raises(ShardClosedError, match="positions reset --accept-loss"):
@@ -61,6 +61,7 @@ def test_a_position_below_the_log_is_set_to_its_start_and_one_that_fits_stays(co
             topic=topics.commands,
             partition=0,
             topic_id=topic_id,
+            state_topic_id="any",
             log_start=start,
             log_end=end,
             group_offset_exists=True,

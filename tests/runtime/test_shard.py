@@ -26,12 +26,11 @@ from hephaestus_stream.cycle.tables import Tables
 from hephaestus_stream.errors import EngineBrokenError
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.clock import WorkerClock
-from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.shard import Shard, Surroundings
 from hephaestus_stream.runtime.steps.runner import StepRunner
-from hephaestus_stream.runtime.topics import create_topics, describe_changelog, topic_ids
+from hephaestus_stream.runtime.topics import create_topics
 from hephaestus_stream.telemetry.commits import ShardTelemetry
 from hephaestus_stream.wire.command import Command, encode_command
 from hephaestus_stream.wire.connection import Connection
@@ -154,9 +153,7 @@ async def place(connection: Connection, tmp_path: Path) -> AsyncGenerator[Place]
 @asynccontextmanager
 async def place_of(connection: Connection, tmp_path: Path, workflows: tuple[AnyWorkflow, ...]) -> AsyncGenerator[Place]:
     create_topics(connection, partitions=1, replication_factor=1)
-    topic = Topics(connection.namespace).commands
-    log = CommandsLog(connection, topic=topic, topic_id=topic_ids(connection)[topic])
-    origin = Origin(connection, describe_changelog(connection), log, tmp_path, Cache(8_000_000))
+    origin = Origin.of(connection, folder=tmp_path, cache=Cache(8_000_000))
     found = Place(
         connection,
         tmp_path,
@@ -170,7 +167,7 @@ async def place_of(connection: Connection, tmp_path: Path, workflows: tuple[AnyW
     yield found
     await found.runner.close()
     found.courier.close()
-    log.close()
+    origin.close()
     found.threads.shutdown()
     assert found.failures == []
 

@@ -22,12 +22,11 @@ from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.standbys import Standbys
 from hephaestus_stream.runtime.changelog.store import Store
-from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.shard import Surroundings
 from hephaestus_stream.runtime.shards import OwnedShards
 from hephaestus_stream.runtime.steps.runner import StepRunner
-from hephaestus_stream.runtime.topics import create_topics, describe_changelog, topic_ids
+from hephaestus_stream.runtime.topics import create_topics
 from hephaestus_stream.wire.command import encode_command
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.partition import partition_for
@@ -54,9 +53,7 @@ class Place:
     """What a worker has: shards, and copies of what it does not own."""
 
     def __init__(self, connection: Connection, folder: Path, threads: ThreadPoolExecutor) -> None:
-        topic = Topics(connection.namespace).commands
-        log = CommandsLog(connection, topic=topic, topic_id=topic_ids(connection)[topic])
-        self.origin = Origin(connection, describe_changelog(connection), log, folder, Cache(8_000_000))
+        self.origin = Origin.of(connection, folder=folder, cache=Cache(8_000_000))
         self.standbys = Standbys(self.origin)
         self.runner = StepRunner(concurrency=10, threads=1, processes=1, stop_grace=timedelta(seconds=1))
         self.courier = Courier(connection, on_refusal=lambda: None)
@@ -104,7 +101,7 @@ async def place(connection: Connection, folder: Path) -> AsyncGenerator[Place]:
             await there.runner.close()
             await asyncio.to_thread(there.standbys.close)
             there.courier.close()
-            there.origin.commands.close()
+            there.origin.close()
     assert there.failures == []
 
 

@@ -12,7 +12,6 @@ from hephaestus_stream.runtime.topics import (
     TopicSpec,
     check_topics,
     create_topics,
-    describe_changelog,
     topic_ids,
     topic_specs,
 )
@@ -107,18 +106,6 @@ def test_commands_may_be_kept_for_ever_and_outputs_for_a_day(connection: Connect
 def test_a_replication_that_the_cluster_cannot_give_is_told(connection: Connection) -> None:
     with pytest.raises(TopicMismatchError, match="cannot be created"):
         create_topics(connection, replication_factor=9)
-
-
-def test_the_changelog_is_described_with_its_id_and_the_life_of_its_tombstones(connection: Connection) -> None:
-    create_topics(connection, partitions=1, replication_factor=1)
-    changelog = describe_changelog(connection)
-    assert changelog.topic_id == topic_ids(connection)[changelog.name]
-    assert changelog.tombstone_life.days == 1
-
-
-def test_a_changelog_that_is_missing_is_told(connection: Connection) -> None:
-    with pytest.raises(TopicMismatchError, match="is missing"):
-        describe_changelog(connection)
 
 
 def test_without_a_broker_the_address_is_named() -> None:

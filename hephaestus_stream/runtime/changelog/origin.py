@@ -7,25 +7,34 @@ from pathlib import Path
 
 from rocksdict import Cache
 
-from hephaestus_stream.runtime.changelog.following import ChangelogTopic
+from hephaestus_stream.runtime.cluster import Cluster
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.wire.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the state of a namespace's partitions comes from; asked of the cluster once for all of them.
+    """Where the state of a namespace's partitions comes from; one for all of a worker, used from several threads.
 
     Attributes:
         connection: The cluster.
-        changelog: The topic `state`.
-        commands: The topic `commands`.
+        cluster: Whom to ask what the topics are.
+        commands: The offsets of the topic `commands`.
         folder: The folder of all databases of the namespace.
         cache: The block cache that they share.
     """
 
     connection: Connection
-    changelog: ChangelogTopic
+    cluster: Cluster
     commands: CommandsLog
     folder: Path
     cache: Cache
+
+    @classmethod
+    def of(cls, connection: Connection, *, folder: Path, cache: Cache) -> Origin:
+        """The origin of a namespace."""
+        return cls(connection, Cluster(connection), CommandsLog(connection), folder, cache)
+
+    def close(self) -> None:
+        """Lets the clients go."""
+        self.commands.close()

@@ -12,6 +12,7 @@ from confluent_kafka import Message
 from hephaestus_stream.cycle.tables import derive
 from hephaestus_stream.errors import ShardClosedError
 from hephaestus_stream.runtime.changelog.following import Following
+from hephaestus_stream.runtime.changelog.logs import ask_logs
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.reader import ChangelogReader, is_end, is_harmless
 from hephaestus_stream.runtime.changelog.store import Store
@@ -41,6 +42,7 @@ class Standby:
         was_at_end: Whether it ever had all that there was.
 
     Raises:
+        BrokerUnreachableError: No broker answers.
         ShardClosedError: The changelog cannot be read.
         StoppedError: The reader's `stop` was set.
     """
@@ -49,13 +51,14 @@ class Standby:
         self.partition = partition
         self.was_at_end = False
         started = datetime.now(UTC)
+        logs = ask_logs(origin.cluster, stop=questions.stop, patience=_ANSWER)
         low, self._seen_end = questions.log_range(partition, patience=timedelta(0), attempt=_ANSWER)
         self._reader = reader
         self._questions = questions
         self._store = Store(origin.folder / str(partition), cache=origin.cache, derive=derive)
         try:
             self._following = Following(
-                origin.changelog,
+                logs.changelog,
                 self._store,
                 log_start=low,
                 log_end=self._seen_end,

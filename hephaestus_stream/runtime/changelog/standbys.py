@@ -13,10 +13,11 @@ from typing import Final
 
 from confluent_kafka import Message
 
-from hephaestus_stream.errors import ShardClosedError, StoppedError
+from hephaestus_stream.errors import BrokerUnreachableError, ShardClosedError, StoppedError
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.reader import PATIENT, ChangelogReader
 from hephaestus_stream.runtime.changelog.standby import Standby
+from hephaestus_stream.wire.topics import Topics
 
 _logger = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class Standbys:
         return frozenset((*self._standbys, *opening))
 
     def _run(self) -> None:
-        changelog = self._origin.changelog.name
+        changelog = Topics(self._origin.connection.namespace).state
         reader = ChangelogReader(self._origin.connection, changelog, stop=self._stop, fetch_wait=PATIENT)
         questions = ChangelogReader(self._origin.connection, changelog, stop=self._stop)
         try:
@@ -124,7 +125,7 @@ class Standbys:
             return False
         try:
             standby = Standby(self._origin, partition, reader=reader, questions=questions)
-        except ShardClosedError as error:
+        except (BrokerUnreachableError, ShardClosedError) as error:
             # A busy broker, for all that is known: it is not worth a warning, and the others come first.
             _logger.debug("the standby of partition %d begins later: %s", partition, error)
             self._rests[partition] = time.monotonic() + _SOON.total_seconds()

@@ -20,10 +20,11 @@ from rocksdict import Cache
 
 from hephaestus_stream.errors import BrokerUnreachableError, ShardClosedError, StoppedError
 from hephaestus_stream.runtime.changelog.following import ChangelogTopic
+from hephaestus_stream.runtime.changelog.logs import ask_logs
 from hephaestus_stream.runtime.changelog.replay import ReplayedState, replay
 from hephaestus_stream.runtime.changelog.store import Change, Store
 from hephaestus_stream.runtime.cluster import Cluster
-from hephaestus_stream.runtime.topics import TopicSpec, create_topics, describe_changelog
+from hephaestus_stream.runtime.topics import TopicSpec, create_topics
 from hephaestus_stream.runtime.transaction import TransactionalProducer
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.record import OutputRecord
@@ -85,7 +86,7 @@ MakeShard = Callable[[str], Shard]
 @pytest.fixture
 def changelog(connection: Connection) -> ChangelogTopic:
     create_topics(connection, partitions=1, replication_factor=1)
-    return describe_changelog(connection)
+    return ask_logs(Cluster(connection), stop=threading.Event()).changelog
 
 
 @pytest.fixture
@@ -255,7 +256,7 @@ def quickly_compacted(connection: Connection) -> ChangelogTopic:
     }
     Cluster(connection).create([TopicSpec(name=name, exactly=options)], partitions=1, replication_factor=1)
     create_topics(connection, replication_factor=1)
-    return describe_changelog(connection)
+    return ask_logs(Cluster(connection), stop=threading.Event()).changelog
 
 
 def first_offsets(connection: Connection, topic: str) -> list[int | None]:
@@ -322,13 +323,13 @@ def test_a_replay_of_an_old_log_that_was_stopped_goes_on_too(connection: Connect
     name = Topics(connection.namespace).state
     options = {"cleanup.policy": "compact", "message.timestamp.type": "CreateTime"}
     Cluster(connection).create([TopicSpec(name=name, exactly=options)], partitions=1, replication_factor=1)
-    Cluster(connection).await_topics([name])
+    create_topics(connection, replication_factor=1)
     two_days_ago = datetime.now(UTC) - timedelta(days=2)
     producer = Producer(connection.librdkafka())
     for number in range(20_000):
         producer.produce(name, b"v", b"k%05d" % number, PARTITION, timestamp=int(two_days_ago.timestamp() * 1000))
     assert producer.flush(30) == 0
-    shard = Shard(connection, tmp_path, describe_changelog(connection))
+    shard = Shard(connection, tmp_path, ask_logs(Cluster(connection), stop=threading.Event()).changelog)
     with pytest.raises(StoppedError):
         replay(
             connection,

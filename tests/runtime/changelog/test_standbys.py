@@ -11,9 +11,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,  # pyright: ignore[reportPrivateImportUsage]
+    ConfigEntry,  # pyright: ignore[reportPrivateImportUsage]
+    ConfigResource,  # pyright: ignore[reportPrivateImportUsage]
+)
 from rocksdict import Cache
 
 from hephaestus_stream.cycle.batch import Batch
@@ -21,10 +28,10 @@ from hephaestus_stream.runtime.changelog import standby, standbys
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.standbys import Standbys
 from hephaestus_stream.runtime.changelog.store import Store
-from hephaestus_stream.runtime.commands_log import CommandsLog
+from hephaestus_stream.runtime.cluster import Cluster
 from hephaestus_stream.runtime.durable import DurableShard, Opened
 from hephaestus_stream.runtime.position import POSITION_KEY
-from hephaestus_stream.runtime.topics import create_topics, describe_changelog, topic_ids
+from hephaestus_stream.runtime.topics import create_topics
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
@@ -55,11 +62,9 @@ class Owner:
 def origins(connection: Connection, tmp_path: Path) -> Generator[Callable[[str], Origin]]:
     """Where the state of a worker of this name comes from; each has a folder of its own."""
     create_topics(connection, partitions=PARTITIONS, replication_factor=1)
-    topic = Topics(connection.namespace).commands
-    log = CommandsLog(connection, topic=topic, topic_id=topic_ids(connection)[topic])
-    changelog = describe_changelog(connection)
-    yield lambda name: Origin(connection, changelog, log, tmp_path / name, Cache(8_000_000))
-    log.close()
+    origin = Origin.of(connection, folder=tmp_path, cache=Cache(8_000_000))
+    yield lambda name: replace(origin, folder=tmp_path / name)
+    origin.close()
 
 
 @pytest.fixture
@@ -86,6 +91,14 @@ def followers(origins: Callable[[str], Origin], stack: ExitStack) -> Callable[[s
         return followers
 
     return follow
+
+
+def set_option(connection: Connection, topic: str, name: str, value: str) -> None:
+    admin = AdminClient(connection.librdkafka())
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+    for done in cast("Any", admin).incremental_alter_configs([resource]).values():
+        done.result(SENT_WITHIN)
 
 
 def are_up_to_date(followers: Standbys, partitions: set[int]) -> Callable[[], bool]:
@@ -213,7 +226,7 @@ def test_a_folder_that_cannot_be_trusted_is_filled_anew(
     owner.commit({b"k": b"v"})
     origin = origins("heir")
     old = Store(origin.folder / "0", cache=origin.cache)
-    old.adopt(origin.changelog.topic_id)
+    old.adopt(owner.shard.logs.changelog.topic_id)
     old.write([(b"risen", b"v")], changelog_offset=0, as_of=datetime.now(UTC) - timedelta(days=2))
     old.close()
     heir = followers("heir")
@@ -251,12 +264,16 @@ def test_a_database_that_is_damaged_while_it_is_followed_is_filled_anew(
 
 
 def test_a_standby_that_lagged_longer_than_deletions_are_kept_begins_anew(
-    origins: Callable[[str], Origin], own: Callable[[str, int], Owner], stack: ExitStack, eventually: Eventually
+    connection: Connection,
+    origins: Callable[[str], Origin],
+    own: Callable[[str, int], Owner],
+    stack: ExitStack,
+    eventually: Eventually,
 ) -> None:
     owner = own("owner", 0)
     owner.commit({b"k": b"v"})
-    origin = origins("heir")
-    heir = Standbys(replace(origin, changelog=replace(origin.changelog, tombstone_life=timedelta(hours=1))))
+    set_option(connection, Topics(connection.namespace).state, "delete.retention.ms", "3600000")
+    heir = Standbys(origins("heir"))
     stack.callback(heir.close)
     heir.follow(frozenset({0}))
     eventually(are_up_to_date(heir, {0}))
@@ -322,7 +339,8 @@ def test_letting_go_of_what_nobody_follows_returns_at_once(followers: Callable[[
 
 
 def test_without_a_broker_a_standby_holds_nobody_up(origins: Callable[[str], Origin], stack: ExitStack) -> None:
-    follower = Standbys(replace(origins("follower"), connection=Connection("localhost:1", "nobody")))
+    nobody = Connection("localhost:1", "nobody")
+    follower = Standbys(replace(origins("follower"), connection=nobody, cluster=Cluster(nobody)))
     stack.callback(follower.close)
     follower.follow(frozenset({0}))
     follower.let_go(frozenset({0}))
