@@ -20,6 +20,8 @@ def keep(journal: Journal, what: Resume, *, key: str) -> None:
     room = MAX_PAYLOAD_BYTES - journal.payload_bytes
     if not journal.is_live:
         journal.answer = Refused("ended", f"{key} has ended; {event} came too late")
+    elif what.problem is not None:
+        external.refuse(journal, what, Refused("invalid_payload", f"{event}: {what.problem}"))
     elif what.reported.size > room:
         message = f"{event} carries {what.reported.size} bytes and {key} has room for {room}; send a reference instead"
         external.refuse(journal, what, Refused("too_large", message))

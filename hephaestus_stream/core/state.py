@@ -128,7 +128,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
         finished_at: When it ended.
         error: Why it failed, shortened.
         halted: Why the run stands still: a bug of the engine. It can be cancelled.
-        keys: The keys that its payloads may be encrypted with; the engine never looks at them.
+        keys: The keys that its payloads are encrypted with, perhaps with some others; the engine never looks at them.
         trace: The trace that the run belongs to, as `wire.headers` writes it; the engine never looks at it.
     """
 

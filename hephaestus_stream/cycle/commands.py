@@ -12,7 +12,7 @@ from hephaestus_stream.core.input import Cancel, Migrate, Release, Resume, Start
 from hephaestus_stream.core.state import ParkedEvent, Reported, State
 from hephaestus_stream.cycle.blame import OF_NO_INPUT
 from hephaestus_stream.cycle.execution import Decided, Execution
-from hephaestus_stream.cycle.payload import event_payload, label_size, start_payload, unreadable_payload
+from hephaestus_stream.cycle.payload import event_payload, label_size, parked_payload, start_payload, unreadable_payload
 from hephaestus_stream.encryption.run import event_place, result_place
 from hephaestus_stream.errors import EngineError
 from hephaestus_stream.wire.command import CancelCommand, Command, MigrateCommand, ResumeCommand, StartCommand
@@ -47,7 +47,7 @@ class Commands:
         """Sends the events again that were kept while a run was parked."""
         for parked in state.parked:
             current = self._tables.state(state.key, state.run) or state
-            release = Release(self._resume_of(definition, current, parked))
+            release = Release(self._resume_of(definition, current, parked, is_accepted=True))
             try:
                 self._execution.transit(definition, current, release)
             except OF_NO_INPUT:
@@ -105,8 +105,7 @@ class Commands:
             return state, None
         definition = self._definition(state)
         if definition is None:
-            parked = Resume(command.id, command.node, Reported(command.event, command.payload_json()))
-            answer = _answer_of(self._execution.transit(None, state, parked).answer)
+            answer = _answer_of(self._execution.transit(None, state, self._unread(command)).answer)
             if answer == Accepted("kept"):
                 answer = Accepted("kept", self._execution.shard.why_parked(state))
             return answer, state.run
@@ -161,7 +160,15 @@ class Commands:
             self._execution.tell_parked(state)
         return definition
 
-    def _resume_of(self, definition: Definition, state: State, sent: ParkedEvent) -> Resume:
+    def _unread(self, command: ResumeCommand) -> Resume:
+        """An event for a parked run as it is kept: nobody can ask its model."""
+        place = event_place(command.workflow, command.key, command=command.id, event=command.event)
+        payload, problem = parked_payload(command.payload_json(), cipher=self._cipher, place=place)
+        return Resume(command.id, command.node, Reported(command.event, payload), problem)
+
+    def _resume_of(
+        self, definition: Definition, state: State, sent: ParkedEvent, *, is_accepted: bool = False
+    ) -> Resume:
         """An event as the engine takes it: with its payload as it is kept, or what the model says against it."""
         event = sent.reported.event
         node = sent.node or _only(definition.external_nodes(event)) or ""
@@ -171,6 +178,7 @@ class Commands:
             cipher=self._cipher,
             sent_for=event_place(state.workflow, state.key, command=sent.command, event=event),
             kept_for=result_place(state, node),
+            is_accepted=is_accepted,
         )
         return Resume(sent.command, sent.node, Reported(event, payload), problem)
 

@@ -9,6 +9,7 @@ from typing import assert_never
 
 import msgspec
 
+from hephaestus_stream.core.answer import Refused
 from hephaestus_stream.core.catalog import Catalog
 from hephaestus_stream.core.decision import (
     Choose,
@@ -33,6 +34,7 @@ from hephaestus_stream.cycle.failure_log import log_failures
 from hephaestus_stream.cycle.publisher import Publisher
 from hephaestus_stream.cycle.tables import Committed, Tables, timer
 from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
+from hephaestus_stream.encryption.marks import marked
 from hephaestus_stream.errors import EngineError
 from hephaestus_stream.wire.dead_letter import DeadLetter
 from hephaestus_stream.wire.topics import Topics
@@ -139,18 +141,17 @@ class Execution:
         Raises:
             Exception: Whatever a bug of ours raises.
         """
-        decisions = [self._marked(definition, apply(definition, state, what, now=self.now))]
+        decisions = [self._marked(apply(definition, state, what, now=self.now), what)]
         while definition is not None and (chosen := self._choose(definition, decisions[-1])):
             decisions.append(apply(definition, decisions[-1].state, chosen, now=self.now))
         return decisions
 
-    def _marked(self, definition: Definition | None, decision: Decision) -> Decision:
-        """The decision with the current key among those of the run, whose payloads may be sealed with it now."""
-        mark = self.shard.cipher.mark
-        if mark is None or mark in decision.state.keys or definition is None:
+    def _marked(self, decision: Decision, what: Input) -> Decision:
+        """The decision with the keys among those of the run that the input's payloads are under, if they are kept."""
+        if isinstance(decision.answer, Refused) or not decision.history:
             return decision
-        state = msgspec.structs.replace(decision.state, keys=(*decision.state.keys, mark))
-        return msgspec.structs.replace(decision, state=state)
+        state = marked(decision.state, what, cipher=self.shard.cipher)
+        return decision if state is decision.state else msgspec.structs.replace(decision, state=state)
 
     def tell_parked(self, state: State) -> None:
         """Leaves word of a run that is parked."""

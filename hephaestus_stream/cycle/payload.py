@@ -13,7 +13,7 @@ from hephaestus_stream.core.event import Event
 from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES
 from hephaestus_stream.core.state import State
 from hephaestus_stream.encryption.cipher import Cipher
-from hephaestus_stream.encryption.envelope import PREFIX, Place
+from hephaestus_stream.encryption.envelope import PREFIX, Envelope, Place
 from hephaestus_stream.encryption.run import input_place, result_place, start_place
 from hephaestus_stream.errors import PayloadUnreadableError
 from hephaestus_stream.wire.command import StartCommand
@@ -31,6 +31,8 @@ def start_payload(command: StartCommand, *, definition: Definition, cipher: Ciph
     labels = label_size(command)
     if len(sent) + labels > MAX_PAYLOAD_BYTES:
         return _too_large(len(sent) + labels)
+    if (problem := _plain(sent, cipher)) is not None:
+        return Refused("invalid_payload", f"the input of {definition.name}: {problem}")
     place = start_place(command)
     kept, problem = _taken_in(sent, definition.input_adapter, cipher, sent_for=place, kept_for=place)
     if kept is None:
@@ -55,7 +57,13 @@ def label_size(command: StartCommand) -> int:
 
 
 def event_payload(
-    sent: bytes, event: Event[Any] | None, *, cipher: Cipher, sent_for: Place, kept_for: Place
+    sent: bytes,
+    event: Event[Any] | None,
+    *,
+    cipher: Cipher,
+    sent_for: Place,
+    kept_for: Place,
+    is_accepted: bool = False,
 ) -> tuple[bytes | None, str | None]:
     """An event's payload as it is kept, or what is wrong with it; of an unknown event the engine tells that first.
 
@@ -65,10 +73,38 @@ def event_payload(
         cipher: Opens what was sent, and seals what is kept.
         sent_for: The place that it was sealed for.
         kept_for: The place where it is kept.
+        is_accepted: Whether its sender was told already that it is kept, by a worker that took plain payloads.
     """
     if event is None or event.adapter is None:
         return None, None if sent == _NULL else "it carries no payload; leave it out"
+    if not is_accepted and (problem := _plain(sent, cipher)) is not None:
+        return None, problem
     return _taken_in(sent, event.adapter, cipher, sent_for=sent_for, kept_for=kept_for)
+
+
+def parked_payload(sent: bytes, *, cipher: Cipher, place: Place) -> tuple[bytes | None, str | None]:
+    """The payload of an event that is kept unread, or what is wrong with it: sealed for its command, if it was not.
+
+    Args:
+        sent: As JSON; `null` stands for none.
+        cipher: Seals it.
+        place: The place that a client seals it for.
+    """
+    if (problem := _plain(sent, cipher)) is not None:
+        return None, problem
+    try:
+        if not sent.startswith(PREFIX):
+            return cipher.seal(sent, place), None
+        Envelope.from_json(sent, place)
+    except PayloadUnreadableError as error:
+        return None, str(error)
+    return sent, None
+
+
+def _plain(sent: bytes, cipher: Cipher) -> str | None:
+    if not cipher.required or sent.startswith(PREFIX) or sent == _NULL:
+        return None
+    return "it is plain, and this worker takes encrypted payloads only; give its sender the keys"
 
 
 def _taken_in(
@@ -76,8 +112,6 @@ def _taken_in(
 ) -> tuple[bytes | None, str | None]:
     """What was sent, as its model writes it, sealed; or what is wrong with it."""
     is_sealed = sent.startswith(PREFIX)
-    if cipher.required and not is_sealed and sent != _NULL:
-        return None, "it is plain, and this worker takes encrypted payloads only; give its sender the keys"
     try:
         model: object = adapter.validate_json(cipher.open(sent, sent_for))
         return cipher.seal(written(adapter, model), kept_for), None

@@ -51,21 +51,23 @@ class Cipher:
         """Whether there are keys."""
         return self._provider is not None
 
-    @property
-    def mark(self) -> str | None:
-        """The current key as runs name it that have payloads under it; None without keys."""
-        key = self._current()
-        return None if key is None else key.mark
+    def mark(self, id: str) -> str:  # noqa: A002 - the wire's own word
+        """A key as runs name it that have payloads under it: of one that is not here the id is all that is known."""
+        try:
+            key = self._find(id)
+        except PayloadUnreadableError:
+            return id
+        return id if key is None else key.mark
 
     def missing(self, marks: Iterable[str]) -> str | None:
         """The id of a key that payloads are sealed with and that is not here, or is another one of the same id."""
         for mark in marks:
-            id = mark.partition("/")[0]  # noqa: A001 - the wire's own word
+            id, slash, _ = mark.partition("/")  # noqa: A001 - the wire's own word
             try:
                 key = self._find(id)
             except PayloadUnreadableError:
                 return id
-            if key is None or key.mark != mark:
+            if key is None or (slash and key.mark != mark):
                 return id
         return None
 

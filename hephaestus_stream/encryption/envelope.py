@@ -89,6 +89,16 @@ class Envelope(NamedTuple):
         return cls(content.key, content.data[:NONCE_BYTES], content.data[NONCE_BYTES:])
 
 
+def key_of(stored: bytes) -> str | None:
+    """The id of the key that a payload is under; None where it is plain, or no envelope."""
+    if not stored.startswith(PREFIX):
+        return None
+    try:
+        return _KEY_DECODER.decode(stored).encrypted.key
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
 def is_envelope(value: object) -> bool:
     """Whether a JSON value stands for an encrypted payload."""
     return isinstance(value, dict) and len(value) == 1 and "$encrypted" in value  # pyright: ignore[reportUnknownArgumentType]
@@ -103,4 +113,13 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True):
     encrypted: _Content = msgspec.field(name="$encrypted")
 
 
+class _Named(msgspec.Struct):
+    key: str
+
+
+class _NamingDocument(msgspec.Struct):
+    encrypted: _Named = msgspec.field(name="$encrypted")
+
+
 _DECODER: Final = msgspec.json.Decoder(_Document)
+_KEY_DECODER: Final = msgspec.json.Decoder(_NamingDocument)

@@ -23,11 +23,14 @@ from hephaestus_stream import (
     Workflow,
 )
 from hephaestus_stream import WaitForEvent as Await
-from hephaestus_stream.core.state import State
+from hephaestus_stream.core.input import Resume
+from hephaestus_stream.core.state import Reported, State
+from hephaestus_stream.cycle.source import AttemptEnded
 from hephaestus_stream.encryption import NO_KEYS, Cipher
 from hephaestus_stream.encryption.command import sealed
+from hephaestus_stream.encryption.marks import MOST_MARKS, marked
 from hephaestus_stream.encryption.record import opened as opened_record
-from hephaestus_stream.encryption.run import result_place
+from hephaestus_stream.encryption.run import event_place, result_place
 from hephaestus_stream.wire.command import Command, ResumeCommand, StartCommand, encode_command
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.request import cancel_command, migrate_command, resume_command, start_command
@@ -246,6 +249,121 @@ async def test_a_run_whose_key_is_missing_stands_still_and_goes_on_when_it_is_ba
     assert completion(back)["status"] == "completed"
     assert opened(back.state(first.key, first.id), BOTH) == RESULTS
     assert MARKER.encode() not in everything(back)
+
+
+def letter(cipher: Cipher) -> ResumeCommand:
+    command = resume_command(Numbers, "a", Numbers.answer.received, Letter(text=MARKER))
+    return cast("ResumeCommand", sealed(command, cipher))
+
+
+async def parked_numbers(cipher: Cipher) -> tuple[Partition, StartCommand]:
+    """A run that waits for a letter, and a worker that lacks its workflow."""
+    partition = Partition(ALL, cipher=cipher)
+    first = start_command(Numbers, "a", Pick(numbers={}))
+    await partition.send(sealed(first, cipher))
+    return partition.under(Care, cipher=cipher), first
+
+
+async def test_a_plain_event_for_a_parked_run_is_kept_sealed_and_taken_when_the_run_goes_on() -> None:
+    parked, first = await parked_numbers(OLD)
+
+    [kept] = await parked.send(letter(NO_KEYS))
+
+    assert (kept.accepted, kept.effect) == (True, "kept")
+    assert MARKER.encode() not in everything(parked)
+    back = parked.under(*ALL, cipher=OLD)
+    await back.take_over(worker_lost=False)
+    assert completion(back)["status"] == "completed"
+    assert opened(back.state(first.key, first.id), OLD) == {"answer": {"text": MARKER}}
+
+
+async def test_who_requires_encryption_refuses_a_plain_event_for_a_parked_run() -> None:
+    parked, first = await parked_numbers(Cipher(OLD_KEYS, required=True))
+
+    [refused] = await parked.send(letter(NO_KEYS))
+
+    assert (refused.accepted, refused.reason) == (False, "invalid_payload")
+    assert "takes encrypted payloads only" in (refused.message or "")
+    assert not parked.state(first.key, first.id).parked
+
+
+async def test_an_event_that_was_accepted_plain_is_taken_by_a_worker_that_requires_encryption() -> None:
+    parked, first = await parked_numbers(NO_KEYS)
+    [kept] = await parked.send(letter(NO_KEYS))
+    assert kept.effect == "kept"
+
+    back = parked.under(*ALL, cipher=Cipher(OLD_KEYS, required=True))
+    await back.take_over(worker_lost=False)
+
+    assert completion(back)["status"] == "completed"
+    assert opened(back.state(first.key, first.id), OLD) == {"answer": {"text": MARKER}}
+
+
+@pytest.mark.parametrize("keys", [OLD, BOTH], ids=["lacks the key of the event", "has it"])
+async def test_a_run_stays_parked_without_the_key_of_an_event_that_was_kept_for_it(keys: Cipher) -> None:
+    parked, first = await parked_numbers(OLD)
+    parked = parked.under(Care, cipher=keys)
+    [kept] = await parked.send(letter(NEW))
+    assert kept.effect == "kept"
+
+    without = parked.under(*ALL, cipher=OLD)
+    await without.take_over(worker_lost=False)
+    assert [event.command for event in without.state(first.key, first.id).parked] == [kept.id]
+
+    back = without.under(*ALL, cipher=BOTH)
+    await back.take_over(worker_lost=False)
+    assert completion(back)["status"] == "completed"
+
+
+async def test_a_broken_envelope_for_a_parked_run_is_refused() -> None:
+    parked, first = await parked_numbers(OLD)
+    command = letter(OLD).model_copy(update={"payload": {"$encrypted": {"key": "old"}}})
+
+    [refused] = await parked.send(command)
+
+    assert (refused.accepted, refused.reason) == (False, "invalid_payload")
+    assert [mark.partition("/")[0] for mark in parked.state(first.key, first.id).keys] == ["old"]
+
+
+def ring(number: int) -> Cipher:
+    """The keys up to this one, which is current."""
+    return Cipher(Keyring({f"k{each}": bytes([each] * 32) for each in range(number + 1)}, current=f"k{number}"))
+
+
+async def test_a_run_that_lives_for_many_rotations_names_the_keys_of_its_payloads_only() -> None:
+    partition = Partition(ALL, cipher=ring(0))
+    first = start(ring(0))
+    await partition.send(first)
+    state = partition.state(first.key, first.id)
+    for number in range(1, 30):  # as if it had kept an event under each, and lost it again
+        place = event_place(first.workflow, first.key, command=str(number), event="answered")
+        event = Resume(str(number), "answer", Reported("answered", ring(number).seal(b"1", place)))
+        state = marked(state, event, cipher=ring(number))
+        assert len(state.keys) <= MOST_MARKS
+    assert state.keys[0].startswith("k0/")
+
+
+async def test_a_run_names_the_key_that_sealed_its_payload_although_keys_rotated_since() -> None:
+    keys = Rotating()
+    partition = Partition(ALL, cipher=Cipher(keys))
+    first = start(OLD)
+    attempts = (await partition.cycle(partition.record(first), fold=False)).running
+
+    # The step is at work under the old key, and its outcome is taken in when the new one is current.
+    ended = [AttemptEnded(attempt, await future) for attempt, future in attempts]
+    keys.current = "new"
+    await partition.cycle(*ended, fold=False)
+
+    assert [mark.partition("/")[0] for mark in partition.state(first.key, first.id).keys] == ["old"]
+
+
+class Rotating:
+    """Keys of which another becomes current in the midst of a process."""
+
+    current = "old"
+
+    def key(self, id: str) -> bytes | None:  # noqa: A002 - the protocol's own word
+        return BOTH_KEYS.key(id)
 
 
 async def test_a_run_whose_key_is_missing_can_be_cancelled_but_not_moved() -> None:

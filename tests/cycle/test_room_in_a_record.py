@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from hephaestus_stream.core.input import StepFailed
 from hephaestus_stream.core.limits import MAX_ERRORS_BYTES, MAX_NODES, MAX_PAYLOAD_BYTES
 from hephaestus_stream.core.state import EndStatus, Error, NodeState, NodeStatus, Reported, State
+from hephaestus_stream.cycle.error_text import HIDDEN
 from hephaestus_stream.cycle.publisher import Publisher
 from hephaestus_stream.cycle.record import encode
+from hephaestus_stream.encryption.marks import MOST_MARKS
 from hephaestus_stream.runtime.transaction import RECORD_LIMIT
 from hephaestus_stream.wire.topics import Topics
 from tests.core.large import wide_flow
@@ -16,7 +20,8 @@ from tests.core.play import Play
 
 NOW = datetime(2026, 11, 23, 6, 4, 5, 123456, tzinfo=UTC)
 LONGEST_NAME = 100
-WORDY = Error("😀" * 100, "😀" * 1_000)
+WORDY = Error("😀" * 100, "😀" * 1_000, "t" * 4_000)
+SEALED = Error("😀" * 100, HIDDEN, sealed=b"1" * 30_000)
 
 
 def fullest(status: EndStatus) -> State:
@@ -37,6 +42,7 @@ def fullest(status: EndStatus) -> State:
         nodes={f"{number:x>{LONGEST_NAME}}": node for number in range(MAX_NODES)},
         error=WORDY.shortened(1_000),
         trace="t" * 600,
+        keys=("k" * 109,) * MOST_MARKS,
     )
 
 
@@ -54,16 +60,18 @@ def test_the_completion_of_the_fullest_run_fits_into_a_record() -> None:
     assert MAX_PAYLOAD_BYTES // 2 < len(record.value or b"") < RECORD_LIMIT - 5_000
 
 
-def test_the_errors_of_many_nodes_share_their_room() -> None:
+@pytest.mark.parametrize("error", [WORDY, SEALED], ids=["plain", "sealed"])
+def test_the_errors_of_many_nodes_share_their_room(error: Error) -> None:
     play = Play(wide_flow(500))
     play.emit("first")
 
     for number in range(500):
-        play.tell(StepFailed(f"n{number}", 1, WORDY))
+        play.tell(StepFailed(f"n{number}", 1, error))
 
     kept = [node.error for node in play.state.nodes.values() if node.error is not None]
     assert len(kept) == 500
     assert sum(len((error.type + error.message).encode()) for error in kept) < MAX_ERRORS_BYTES * 1.1
+    assert not any(error.traceback or error.sealed for error in kept)
 
 
 def test_the_error_of_a_few_nodes_is_kept_at_length() -> None:

@@ -110,12 +110,13 @@ def test_a_retired_key_is_for_reading_only() -> None:
 
 
 def test_which_keys_are_missing_is_told_by_id_and_by_what_they_are() -> None:
-    marks = [cipher({"a": A}).mark or "", cipher({"b": B}).mark or ""]
+    marks = [cipher({"a": A}).mark("a"), cipher({"b": B}).mark("b")]
     assert cipher({"a": A, "b": B}, current="a").missing(marks) is None
     assert cipher({"a": A}).missing(marks) == "b"
     assert cipher({"a": B, "b": B}, current="a").missing(marks) == "a"
     assert NO_KEYS.missing(marks) == "a"
-    assert NO_KEYS.mark is None
+    assert NO_KEYS.missing(["a"]) == NO_KEYS.mark("a") == "a"
+    assert cipher({"a": A}).missing(["a"]) is None
 
 
 @pytest.mark.parametrize("cipher", [NO_KEYS, cipher()], ids=["plain", "sealed"])
