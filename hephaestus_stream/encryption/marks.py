@@ -1,4 +1,4 @@
-"""The keys that the payloads of a run are under, as its record names them: a worker that lacks one does not touch it."""
+"""The keys that the payloads of a run are under, as its record names them: without one of them a worker lets it be."""
 
 from __future__ import annotations
 
