@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
-from hephaestus_stream.errors import BrokerRefusedError, BrokerUnreachableError
+from hephaestus_stream.errors import BrokerUnreachableError, HephaestusError
 from hephaestus_stream.runtime.stream.reachability import check_reachable
 from hephaestus_stream.wire.connection import Connection
 
@@ -31,11 +32,18 @@ class CredentialsWatch:
         self._doubted = asyncio.Event()
 
     def doubt(self) -> None:
-        """A client was refused; may be called from any thread."""
-        self._loop.call_soon_threadsafe(self._doubted.set)
+        """A client was refused; may be called from any thread, and after the worker's end."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._doubted.set)
 
     async def watch(self) -> None:
         """Runs until the worker has failed, or is cancelled."""
+        try:
+            await self._watch()
+        except Exception as error:  # noqa: BLE001 - a watch that ended in silence would be none
+            self._fail(error)
+
+    async def _watch(self) -> None:
         while True:
             await self._doubted.wait()
             if await self._refusal() is not None:
@@ -46,11 +54,12 @@ class CredentialsWatch:
                     return
             self._doubted.clear()
 
-    async def _refusal(self) -> BrokerRefusedError | None:
+    async def _refusal(self) -> HephaestusError | None:
+        """Why the worker could not begin now: it is refused, or a file of its options is gone or wrong."""
         try:
             await check_reachable(self._connection)
-        except BrokerRefusedError as error:
-            return error
         except BrokerUnreachableError:
             return None
+        except HephaestusError as error:
+            return error
         return None
