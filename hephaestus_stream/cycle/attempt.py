@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -17,17 +16,13 @@ from hephaestus_stream.core.input import StepEmitted, StepFailed, StepSuspended
 from hephaestus_stream.core.instance import Instance
 from hephaestus_stream.core.state import Error, Reported, State
 from hephaestus_stream.core.step import Step, is_step
-from hephaestus_stream.cycle.error_text import discreet
+from hephaestus_stream.cycle.error_text import clip, discreet, message_of, told
 from hephaestus_stream.cycle.payload import written
 from hephaestus_stream.cycle.results import RecordedResults
 from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
 from hephaestus_stream.encryption.run import input_place, metadata_place, result_place
 from hephaestus_stream.errors import PermanentError, RetryAfterError, StepDefinitionError
 from hephaestus_stream.wire.sound_json import require_sound
-
-_MAX_TYPE = 100
-_MAX_MESSAGE = 1_000
-_MAX_TRACEBACK = 4_000
 
 AttemptEnd = StepEmitted | StepSuspended | StepFailed
 
@@ -110,7 +105,7 @@ class Attempt:
                     what = f"execute returned a {type(outcome).__name__}; return an event or a Suspend"
                     return self._bad_outcome(what)
         except Exception as error:  # noqa: BLE001 - a model's own validators may raise anything
-            return self._bad_outcome(_message(error))
+            return self._bad_outcome(message_of(error))
 
     def failed(self, error: BaseException, *, jitter: float) -> StepFailed:
         """What the engine is told of an exception."""
@@ -118,14 +113,12 @@ class Attempt:
         lasting = self.definition.retry_of(self.id.node).non_retryable if known else (BaseException,)
         permanent = isinstance(error, (PermanentError, *lasting))
         later = error.delay if isinstance(error, RetryAfterError) else None
-        return StepFailed(self.id.node, self.id.number, self._told(describe(error)), permanent, jitter, later)
+        what = told(error, self.state, self.id.node, cipher=self.cipher)
+        return StepFailed(self.id.node, self.id.number, what, permanent, jitter, later)
 
     def _bad_outcome(self, what: str) -> StepFailed:
-        error = self._told(Error("BadOutcome", _clip(what)))
+        error = discreet(Error("BadOutcome", clip(what)), self.state, self.id.node, cipher=self.cipher)
         return StepFailed(self.id.node, self.id.number, error, permanent=True)
-
-    def _told(self, error: Error) -> Error:
-        return discreet(error, self.state, self.id.node, cipher=self.cipher)
 
     @property
     def _has_external_events(self) -> bool:
@@ -181,33 +174,3 @@ def context_of(
         steps=StepResults(RecordedResults(definition, state, node, with_own=with_own_result, cipher=cipher)),
         stopping=stopping,
     )
-
-
-def describe(error: BaseException) -> Error:
-    """An exception as the history keeps it."""
-    kind = _clip(type(error).__name__, most=_MAX_TYPE)
-    return Error(kind, _clip(_message(error)), _encodable(_traceback(error))[-_MAX_TRACEBACK:])
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException:  # noqa: BLE001 - an exception's own code may raise anything, too
-        return f"a {type(error).__name__} that cannot be shown"
-
-
-def _traceback(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))
-    except BaseException:  # noqa: BLE001 - as above
-        return ""
-
-
-def _encodable(text: str) -> str:
-    # Half a surrogate pair in a text must not keep the history from being written.
-    return text.encode(errors="backslashreplace").decode()
-
-
-def _clip(text: str, *, most: int = _MAX_MESSAGE) -> str:
-    text = _encodable(text)
-    return text if len(text) <= most else f"{text[:most]}…"

@@ -11,6 +11,7 @@ from functools import partial
 from threading import Event
 
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd
+from hephaestus_stream.encryption.own_error import own
 from hephaestus_stream.errors import PermanentError, StepTimeoutError
 
 
@@ -82,7 +83,7 @@ def execute_blocking(attempt: Attempt, *, jitter: Callable[[], float], stopping:
 
 def too_late(attempt: Attempt) -> StepTimeoutError:
     """What an attempt fails by that takes longer than it may."""
-    return StepTimeoutError(f"{attempt.id.node} took longer than its timeout of {attempt.step.timeout}")
+    return own(StepTimeoutError(f"{attempt.id.node} took longer than its timeout of {attempt.step.timeout}"))
 
 
 def _call(attempt: Attempt, stopping: Callable[[], bool]) -> object:

@@ -27,9 +27,9 @@ from hephaestus_stream.core.engine import apply, halt
 from hephaestus_stream.core.input import ChoiceFailed, Chosen, Input
 from hephaestus_stream.core.state import State
 from hephaestus_stream.core.transition import label_text
-from hephaestus_stream.cycle.attempt import Attempt, AttemptId, context_of, describe
+from hephaestus_stream.cycle.attempt import Attempt, AttemptId, context_of
 from hephaestus_stream.cycle.batch import Batch
-from hephaestus_stream.cycle.error_text import discreet
+from hephaestus_stream.cycle.error_text import told
 from hephaestus_stream.cycle.failure_log import log_failures
 from hephaestus_stream.cycle.publisher import Publisher
 from hephaestus_stream.cycle.tables import Committed, Tables, timer
@@ -183,8 +183,7 @@ class Execution:
                     )
                     return Chosen(effect.node, label_text(definition.routes[effect.node, effect.event](context)))
                 except BaseException as error:  # noqa: BLE001 - the user's function may raise anything
-                    told = discreet(describe(error), state, effect.node, cipher=self.shard.cipher)
-                    return ChoiceFailed(effect.node, told)
+                    return ChoiceFailed(effect.node, told(error, state, effect.node, cipher=self.shard.cipher))
         return None
 
     def carry_out(self, decided: Sequence[Decided]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from hephaestus_stream.encryption.envelope import NONCE_BYTES, PREFIX, Envelope, Place
 from hephaestus_stream.encryption.key import KeyProvider, require_key
+from hephaestus_stream.encryption.own_error import own
 from hephaestus_stream.errors import PayloadUnreadableError, SettingsError
 
 if TYPE_CHECKING:
@@ -99,18 +100,22 @@ class Cipher:
         key = self._find(envelope.key)
         if key is None:
             here = "" if self.is_on else ", and has no keys at all"
-            raise PayloadUnreadableError(
-                f"{place} is encrypted with the key '{envelope.key}', which this process does not have{here}: "
-                "give it that key for reading",
-                key=envelope.key,
+            raise own(
+                PayloadUnreadableError(
+                    f"{place} is encrypted with the key '{envelope.key}', which this process does not have{here}: "
+                    "give it that key for reading",
+                    key=envelope.key,
+                )
             )
         try:
             return key.aead.decrypt(envelope.nonce, envelope.ciphertext, place.associated_data(envelope.key))
         except Exception as error:
-            raise PayloadUnreadableError(
-                f"{place} cannot be decrypted with the key '{envelope.key}': it was changed or moved here from "
-                "somewhere else, or the key of that id is another one there",
-                key=envelope.key,
+            raise own(
+                PayloadUnreadableError(
+                    f"{place} cannot be decrypted with the key '{envelope.key}': it was changed or moved here from "
+                    "somewhere else, or the key of that id is another one there",
+                    key=envelope.key,
+                )
             ) from error
 
     def _first(self, provider: KeyProvider) -> _Key:
@@ -145,7 +150,7 @@ class Cipher:
             require_key(id, key)
         except Exception as error:
             problem = f"the provider of keys fails on '{id}': {type(error).__name__}: {error}"
-            raise PayloadUnreadableError(problem, key=id) from error
+            raise own(PayloadUnreadableError(problem, key=id)) from error
         # The same from whichever thread it is made.
         self._keys[id] = _Key(id, _aead(key), f"{id}/{sha256(key).hexdigest()[:_MARK_CHARACTERS]}")
         return self._keys[id]

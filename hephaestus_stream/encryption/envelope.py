@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from hephaestus_stream.encryption.key import is_key_id
+from hephaestus_stream.encryption.own_error import own
 from hephaestus_stream.errors import PayloadUnreadableError
 
 Purpose = Literal[
@@ -81,12 +82,16 @@ class Envelope(NamedTuple):
         except (msgspec.MsgspecError, ValueError) as error:
             # It names fields and positions, never the content; but a field may be called anything.
             why = str(error)[:_MOST_SHOWN]
-            raise PayloadUnreadableError(f"{place} is no envelope of an encrypted payload: {why}") from None
+            raise _unreadable(f"{place} is no envelope of an encrypted payload: {why}") from None
         if not is_key_id(content.key):
-            raise PayloadUnreadableError(f"{place} is no envelope of an encrypted payload: its key is no id of a key")
+            raise _unreadable(f"{place} is no envelope of an encrypted payload: its key is no id of a key")
         if len(content.data) < NONCE_BYTES + _TAG_BYTES:
-            raise PayloadUnreadableError(f"{place} is cut off: its envelope holds {len(content.data)} bytes")
+            raise _unreadable(f"{place} is cut off: its envelope holds {len(content.data)} bytes")
         return cls(content.key, content.data[:NONCE_BYTES], content.data[NONCE_BYTES:])
+
+
+def _unreadable(problem: str) -> PayloadUnreadableError:
+    return own(PayloadUnreadableError(problem))
 
 
 def key_of(stored: bytes) -> str | None:

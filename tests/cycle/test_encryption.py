@@ -28,9 +28,11 @@ from hephaestus_stream.core.state import Reported, State
 from hephaestus_stream.cycle.source import AttemptEnded
 from hephaestus_stream.encryption import NO_KEYS, Cipher
 from hephaestus_stream.encryption.command import sealed
+from hephaestus_stream.encryption.envelope import Place
 from hephaestus_stream.encryption.marks import MOST_MARKS, marked
 from hephaestus_stream.encryption.record import opened as opened_record
 from hephaestus_stream.encryption.run import event_place, result_place
+from hephaestus_stream.errors import PayloadUnreadableError, StepTimeoutError
 from hephaestus_stream.wire.command import Command, ResumeCommand, StartCommand, encode_command
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.request import cancel_command, migrate_command, resume_command, start_command
@@ -473,6 +475,54 @@ async def test_the_text_of_an_exception_is_sealed_in_the_history_and_told_nowher
     assert isinstance(shown, dict)
     assert MARKER in shown["message"]
     assert ("Traceback" in shown["traceback"]) == (kind == "LookupError")
+
+
+class Namesake(Step[Patient]):
+    """Raises what the engine raises too, or has the name of it, and asks for a result in the midst of its own error."""
+
+    never = Event(Letter)
+    retry = RetryPolicy(max_attempts=1)
+
+    async def execute(self, instance: Instance, config: None, context: Context[Patient]) -> Outcome:
+        name = context.initial.name
+        match context.initial.age:
+            case 0:
+                raise StepTimeoutError(name)
+            case 1:
+                raise type("StepProcessError", (Exception,), {})(name)
+            case 2:
+                raise PayloadUnreadableError(name)
+            case _:
+                try:
+                    return self.never(cast("Letter", {}[name]))
+                except KeyError:
+                    place = Place("input", "", "", "")
+                    NEW.open(OLD.seal(b"1", place), place)
+                    raise
+
+
+class Misnamed(Workflow[Patient], key="misnamed"):
+    namesake = Namesake()
+    end = Done()
+    start = namesake
+    transitions = (namesake.never.to(end),)
+
+
+@pytest.mark.parametrize(
+    ("age", "kind"),
+    [(0, "StepTimeoutError"), (1, "StepProcessError"), (2, "PayloadUnreadableError"), (3, "PayloadUnreadableError")],
+)
+async def test_what_a_step_says_is_sealed_although_it_says_it_as_the_engine_does(
+    age: int, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    partition = Partition((Misnamed,), cipher=OLD)
+    command = start_command(Misnamed, "a", Patient(name=MARKER, age=age))
+    await partition.send(sealed(command, OLD))
+
+    assert completion(partition)["error"]["type"] == kind
+    assert MARKER.encode() not in everything(partition)
+    assert MARKER not in caplog.text
+    assert ("with the key 'old', which this process does not have" in caplog.text) == (age == 3)
 
 
 async def test_the_text_of_an_exception_is_told_where_that_is_wanted(caplog: pytest.LogCaptureFixture) -> None:

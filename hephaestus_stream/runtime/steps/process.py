@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from hephaestus_stream.cycle.attempt import describe
+from hephaestus_stream.cycle.error_text import describe
 from hephaestus_stream.cycle.execute import execute_blocking
 from hephaestus_stream.runtime.steps.orders import HEADER, Execute, Load, Order, Report, Stop, attempt_of, find, frame
 from hephaestus_stream.telemetry.log_format import LogFormat, formatter_of
@@ -70,8 +70,8 @@ def _obey(order: Load | Execute, stop: threading.Event) -> Report:
             return Report()
         attempt = attempt_of(order)
     except BaseException as error:  # noqa: BLE001 - a module may raise anything when it is imported
-        told = describe(error)
-        return Report(refused=f"{order.place.module} cannot be imported in a process: {told.type}: {told.message}")
+        what = describe(error)
+        return Report(refused=f"{order.place.module} cannot be imported in a process: {what.type}: {what.message}")
     return Report.of(
         order.whereabouts.run(partial(execute_blocking, attempt, jitter=random.random, stopping=stop.is_set))
     )

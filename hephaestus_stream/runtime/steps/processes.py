@@ -17,6 +17,7 @@ import msgspec
 
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd
 from hephaestus_stream.cycle.handover import plain_state, sealed_end
+from hephaestus_stream.encryption.own_error import own
 from hephaestus_stream.errors import PermanentError, StepProcessError, WorkflowNotFoundError
 from hephaestus_stream.runtime.steps.execution import Execution
 from hephaestus_stream.runtime.steps.orders import HEADER, Execute, Load, Order, Place, Report, Stop, frame, place_of
@@ -75,7 +76,7 @@ class StepProcesses:
                 end = (await process.ask(order)).end
             except StepProcessError as error:
                 how = await process.ended()
-                raise StepProcessError(f"the process of {attempt.id.node} {how}") from error
+                raise own(StepProcessError(f"the process of {attempt.id.node} {how}")) from error
             except BaseException:
                 process.kill()  # its next answer would be that to this order, or it imported half of something
                 raise
