@@ -272,7 +272,18 @@ class TopicMismatchError(HephaestusError):
 
 
 class ShardClosedError(HephaestusError):
-    """A partition cannot be opened safely and stays closed: its position does not fit its topic."""
+    """A partition cannot be owned safely and is closed: its position does not fit its topic, or a record is unreadable.
+
+    It is closed alone; the others of its worker go on.
+    """
+
+
+class PositionLostError(ShardClosedError):
+    """The topic of the commands has the position of a partition no longer; `partition` is its number."""
+
+    def __init__(self, message: str, *, partition: int) -> None:
+        self.partition = partition
+        super().__init__(message)
 
 
 class UnreadablePositionError(ShardClosedError):

@@ -36,6 +36,7 @@ COMMANDS: Final = b"c"
 ACTIVE: Final = b"a"
 EXPIRY: Final = b"x"
 DERIVED: Final = (ACTIVE, EXPIRY)
+_WITH_HEADER: Final = frozenset((KEYS, INSTANCES, TIMERS, COMMANDS))
 
 # A key or an id is printable text: it has no NUL, so one separates them.
 _NUL: Final = b"\0"
@@ -63,13 +64,20 @@ class Committed(Protocol):
 
 
 def derive(key: bytes, value: bytes | None) -> Sequence[Change]:
-    """The index entries that follow from a record; they are written with it and never changelogged."""
+    """The index entries that follow from a record; they are written with it and never changelogged.
+
+    Raises:
+        ShardClosedError: The record was written by a newer version: found here it keeps a partition from opening, and
+            stops no cycle later.
+    """
     table = key[:1]
     if value is None:
         return ((ACTIVE + key[1:], None),) if table == INSTANCES else ()
-    if table not in {INSTANCES, COMMANDS}:
+    if table not in _WITH_HEADER:
         return ()
     header = header_of(value)
+    if table not in {INSTANCES, COMMANDS}:
+        return ()
     entries: list[Change] = []
     if table == INSTANCES:
         entries.append((ACTIVE + key[1:], b"" if header.running else None))

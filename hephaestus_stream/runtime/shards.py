@@ -7,10 +7,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from hephaestus_stream.cycle.attempt import AttemptId
 from hephaestus_stream.cycle.source import CommandRecord
-from hephaestus_stream.errors import EngineBrokenError, ShardClosedError, StoppedError
+from hephaestus_stream.errors import EngineBrokenError, HephaestusError, ShardClosedError, StoppedError
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.standbys import Standbys
 from hephaestus_stream.runtime.durable import DurableShard
@@ -20,6 +21,9 @@ from hephaestus_stream.telemetry.gauges import ShardLoad
 from hephaestus_stream.wire.partition import partition_for
 
 _logger = logging.getLogger(__name__)
+
+_OF_ONE_PARTITION: Final = (EngineBrokenError, ShardClosedError)
+"""Whoever owns the partition meets these: ended by them, no worker would be left."""
 
 
 class OwnedShards:
@@ -123,6 +127,20 @@ class OwnedShards:
         for shard in self._shards.values():
             shard.drain()
 
+    def close(self, partition: int, error: HephaestusError) -> None:
+        """Closes one partition; while it is given back it closes anyway, and whoever opens it next finds out."""
+        _logger.error("partition %d stays closed: %s", partition, error)
+        shard = self._shards.pop(partition, None)
+        if shard is None:
+            return
+        self._closed[partition] = str(error)
+        self._last_positions[partition] = shard.position
+        # Nobody takes their outcomes in.
+        self._surroundings.runner.stop_all_but(lambda attempt: self._partition_of(attempt) != partition)
+        closing = asyncio.create_task(shard.close(), name=f"close shard {partition}")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closed_alone)
+
     async def revoke(self) -> None:
         """Closes all shards side by side; running steps go on, in case the partition comes back."""
         self._epoch += 1
@@ -160,20 +178,16 @@ class OwnedShards:
         return durable.replayed
 
     def _failed(self, partition: int, error: BaseException) -> None:
-        """Closes a partition that the engine fails on, and ends the worker for any other error of a shard."""
-        shard = self._shards.get(partition)
-        if shard is None or not isinstance(error, EngineBrokenError):
+        """Closes a partition for an error that is of it alone, and ends the worker for any other one of a shard."""
+        if isinstance(error, _OF_ONE_PARTITION):
+            self.close(partition, error)
+        else:
             self._surroundings.fail(error)
-            return
-        _logger.error("partition %d stays closed: %s", partition, error)
-        del self._shards[partition]
-        self._closed[partition] = str(error)
-        self._last_positions[partition] = shard.position
-        # Nobody takes their outcomes in.
-        self._surroundings.runner.stop_all_but(lambda attempt: self._partition_of(attempt) != partition)
-        closing = asyncio.create_task(shard.close(), name=f"close shard {partition}")
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+
+    def _closed_alone(self, closing: asyncio.Task[None]) -> None:
+        self._closing.discard(closing)
+        if not closing.cancelled() and (error := closing.exception()) is not None:
+            self._surroundings.fail(error)
 
     def _partition_of(self, attempt: AttemptId) -> int:
         return partition_for(attempt.key.encode(), self._partitions)

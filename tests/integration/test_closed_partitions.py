@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from hephaestus_stream.cycle.record import FORM
 from hephaestus_stream.runtime.position import POSITION_KEY
 from hephaestus_stream.runtime.topics import create_topics, topic_ids
 from hephaestus_stream.wire.connection import Connection
@@ -170,6 +171,36 @@ def test_state_that_lacks_its_position(connection: Connection, workers: Workers,
     accept_the_loss(connection)
     works_again(workers, runs)
     # Commands that are read a second time are known by their ids.
+    check_runs(topics, runs.started)
+
+
+@pytest.mark.parity(23)
+def test_a_record_of_the_state_that_no_worker_can_take_closes_its_partition_and_ends_none_of_them(
+    connection: Connection, workers: Workers, topics: Topics, runs: Runs, publisher: Publisher
+) -> None:
+    worked_before(workers, runs)
+    bad = next(str(number) for number in itertools.count(1_000) if partition_of(str(number)) == DAMAGED)
+    owner = Producer(connection.librdkafka(transactional_id=f"{connection.namespace}-{DAMAGED}"))
+    owner.init_transactions(WITHIN)
+    owner.begin_transaction()
+    # Its header can be read, so that a partition with it opens; what follows cannot.
+    owner.produce(Names(connection.namespace).state, bytes([FORM, *bytes(17), 0xC1]), f"ktrip::{bad}".encode(), DAMAGED)
+    owner.commit_transaction(WITHIN)
+
+    first, second = workers.start("first"), workers.start("second")
+    workers.until(lambda: first.partitions | second.partitions == ALL, of=[first, second])
+    publisher.send([start_command(Journey, bad, Trip())])
+    both = [first, second]
+    workers.until(lambda: any("a record of the state is damaged" in each.told() for each in both), of=both)
+    victim = next(each for each in both if "a record of the state is damaged" in each.told())
+    other = second if victim is first else first
+    runs.end(partitions=ALL - {DAMAGED}, of=victim)
+
+    # Whoever takes its partitions over meets the same, and goes on as well.
+    assert victim.stop() == 0
+    workers.until(lambda: f"partition {DAMAGED} stays closed" in other.told(), of=[other])
+    runs.end(partitions=ALL - {DAMAGED}, of=other)
+    assert other.stop() == 0
     check_runs(topics, runs.started)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import struct
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -12,13 +13,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from rocksdict import Cache
 
 from hephaestus_stream import Done, Wait, Workflow
 from hephaestus_stream.core.catalog import Catalog
 from hephaestus_stream.cycle import execution
 from hephaestus_stream.cycle.execution import ShardProfile
+from hephaestus_stream.cycle.record import FORM
 from hephaestus_stream.cycle.source import CommandRecord
+from hephaestus_stream.cycle.tables import KEYS
+from hephaestus_stream.errors import PositionLostError
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.standbys import Standbys
 from hephaestus_stream.runtime.changelog.store import Store
@@ -149,6 +154,77 @@ async def test_a_partition_is_never_the_copy_of_its_own_owner(
         assert "the standby of partition 0" not in caplog.text
 
 
+def naps(partition: int, count: int) -> list[CommandRecord]:
+    commands = (start_command(Nap, str(number), None) for number in range(100))
+    here = [each for each in commands if partition_for(each.key.encode(), PARTITIONS) == partition]
+    return [CommandRecord(n, 0, each.key.encode(), encode_command(each)) for n, each in enumerate(here[:count])]
+
+
+def leave_key_record(connection: Connection, partition: int, *, form: int) -> None:
+    """Puts a record into the state, in the place of what is kept of the key of the partition's first nap."""
+    owner = Producer(connection.librdkafka(transactional_id=f"{connection.namespace}-{partition}"))
+    owner.init_transactions(20.0)
+    owner.begin_transaction()
+    place, record = KEYS + (naps(partition, 1)[0].key or b""), struct.pack(">BBqq", form, 0, 0, 0) + b"\xc1"
+    owner.produce(Topics(connection.namespace).state, record, place, partition=partition)
+    owner.commit_transaction(20.0)
+
+
+async def test_a_partition_with_a_record_of_a_later_release_is_not_opened_and_the_others_go_on(
+    connection: Connection, tmp_path: Path, eventually: Eventually
+) -> None:
+    async with place(connection, tmp_path) as there:
+        shards = there.shards
+        await shards.assign(ALL, frozenset())
+        await shards.revoke()
+        await asyncio.to_thread(leave_key_record, connection, 0, form=FORM + 1)
+        await shards.assign(ALL, frozenset())
+
+        assert shards.health(failure=None).ready == (1, 2)
+        assert "upgrade this worker" in shards.health(failure=None).closed[0]
+        shards.deliver(1, naps(1, 2))
+        await asyncio.to_thread(eventually, lambda: shards.position(1) == 2)
+
+
+@pytest.mark.parametrize("is_given_back", [False, True])
+async def test_a_partition_with_a_record_that_only_a_cycle_finds_unreadable_is_closed_and_the_others_go_on(
+    connection: Connection, tmp_path: Path, eventually: Eventually, *, is_given_back: bool
+) -> None:
+    async with place(connection, tmp_path) as there:
+        shards = there.shards
+        await shards.assign(ALL, frozenset())
+        await shards.revoke()
+        await asyncio.to_thread(leave_key_record, connection, 0, form=FORM)
+        await shards.assign(ALL, frozenset())
+        assert shards.health(failure=None).ready == (0, 1, 2)
+
+        shards.deliver(0, naps(0, 1))
+        if is_given_back:
+            await asyncio.sleep(0)  # its cycle has begun
+            await shards.revoke()
+            await shards.assign(ALL, frozenset())
+            shards.deliver(0, naps(0, 1))
+        await asyncio.to_thread(eventually, lambda: 0 not in shards.health(failure=None).ready)
+        shards.deliver(1, naps(1, 2))
+        await asyncio.to_thread(eventually, lambda: shards.position(1) == 2)
+
+        assert "a record of the state is damaged" in shards.health(failure=None).closed[0]
+
+
+async def test_a_partition_whose_position_the_topic_has_no_longer_is_closed_and_the_others_go_on(
+    connection: Connection, tmp_path: Path, eventually: Eventually
+) -> None:
+    async with place(connection, tmp_path) as there:
+        shards = there.shards
+        await shards.assign(ALL, frozenset())
+        shards.close(2, PositionLostError("it is gone", partition=2))
+        shards.deliver(1, naps(1, 2))
+        await asyncio.to_thread(eventually, lambda: shards.position(1) == 2)
+
+        assert shards.health(failure=None).closed == {2: "it is gone"}
+        await asyncio.to_thread(eventually, lambda: there.free() == {2})
+
+
 async def test_a_partition_whose_instances_the_engine_fails_on_is_closed_and_the_others_go_on(
     connection: Connection,
     tmp_path: Path,
@@ -158,11 +234,6 @@ async def test_a_partition_whose_instances_the_engine_fails_on_is_closed_and_the
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
-
-    def naps(partition: int, count: int) -> list[CommandRecord]:
-        commands = (start_command(Nap, str(number), None) for number in range(100))
-        here = [each for each in commands if partition_for(each.key.encode(), PARTITIONS) == partition]
-        return [CommandRecord(n, 0, each.key.encode(), encode_command(each)) for n, each in enumerate(here[:count])]
 
     async with place(connection, tmp_path) as there:
         shards = there.shards

@@ -32,7 +32,7 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from hephaestus_stream.cycle.source import CommandRecord
-from hephaestus_stream.errors import AccessDeniedError, ShardClosedError
+from hephaestus_stream.errors import AccessDeniedError, PositionLostError
 from hephaestus_stream.runtime.stream import fetched_records
 from hephaestus_stream.runtime.stream.feed import Chunk
 
@@ -189,7 +189,7 @@ class Reader:
         Without partitions it only shows the group that this member lives.
 
         Raises:
-            ShardClosedError: The log of a partition does not have its position any more.
+            PositionLostError: The log of a partition does not have its position any more; it is fetched no longer.
             AccessDeniedError: This worker may not read the topic any more, or not be a member of the group.
         """
         if self._consumer._closed:
@@ -221,9 +221,13 @@ class Reader:
             await asyncio.wait({poll})
             batches = {} if poll.cancelled() else poll.result()
         except OffsetOutOfRangeError as error:
-            raise ShardClosedError(
-                f"{self._topic} does not have the position to read (partition and offset: {error}): either its "
-                "retention is shorter than this worker was away, or the topic was made anew"
+            ((tp, offset),) = error.args[0].items()
+            self._consumer.pause(tp)
+            raise PositionLostError(
+                f"{self._topic}[{tp.partition}] does not have the offset {offset} any more, which is the next to read: "
+                "its retention is too short, the topic was made anew, or the brokers lost records. It is told at each "
+                "opening what was lost, and the way out",
+                partition=tp.partition,
             ) from error
         finally:
             poll.cancel()

@@ -26,6 +26,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, ConsumerMessage, Message, StreamT
 from faust.types.transports import ConsumerT, TPorTopicSet, TransportT
 
+from hephaestus_stream.errors import PositionLostError
 from hephaestus_stream.runtime.stream import aiokafka_consumer, faust_settings, faust_signatures
 from hephaestus_stream.runtime.stream.aiokafka_consumer import KafkaConsumer, Reader
 from hephaestus_stream.runtime.stream.assignor import EvenAssignor
@@ -178,10 +179,14 @@ class _Consumer(driver.Consumer):
         if not self.flow_active:
             # Faust would drop what is read now, though the epoch is right.
             await self.wait(self.can_resume_flow.wait())
+        epoch = feed.epoch
         try:
             partitions, all_open = feed.wanted()
             wait = POLL_SECONDS if all_open else BUSY_POLL_SECONDS
-            chunks = await self.thread.fetch(feed.epoch, partitions, timeout=wait)
+            chunks = await self.thread.fetch(epoch, partitions, timeout=wait)
+        except PositionLostError as error:
+            feed.close(epoch, error)
+            return []
         except self.consumer_stopped_errors:
             raise
         except Exception as error:  # noqa: BLE001 - Faust would log it with a traceback and end the app some other way

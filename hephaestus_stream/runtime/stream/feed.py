@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from hephaestus_stream.cycle.source import CommandRecord
-from hephaestus_stream.errors import ShardClosedError
+from hephaestus_stream.errors import PositionLostError, ShardClosedError
 from hephaestus_stream.runtime.stream.ownership import Shards
 
 KEEP_ALIVE_SECONDS = 10.0
@@ -61,6 +61,13 @@ class Feed:
         self._open = frozenset()
         self._forget_what_is_on_the_way()
         self.failed.set()
+
+    def close(self, epoch: int, error: PositionLostError) -> None:
+        """Read one partition no more, and have its shard closed; the others go on."""
+        if epoch == self.epoch and error.partition in self._open:
+            # Nothing is on its way to it: all that was fetched has arrived before more is.
+            self._open -= {error.partition}
+            self._shards.close(error.partition, error)
 
     def announce(self, partitions: frozenset[int], standbys: frozenset[int] = frozenset()) -> None:
         """Remember what the group assigned, until the shards can be opened or it is revoked again."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hephaestus_stream.cycle.source import CommandRecord
+from hephaestus_stream.errors import ShardClosedError
 
 
 class Shards(Protocol):
@@ -49,6 +50,10 @@ class Shards(Protocol):
         Kafka's markers of transactions take offsets and are never delivered, so `up_to` is the only way to know that
         the end was reached. It is called after `deliver`, and only when one of the two numbers changed.
         """
+        ...
+
+    def close(self, partition: int, error: ShardClosedError) -> None:
+        """Close one partition for this reason, without blocking; it is read again when it was assigned anew."""
         ...
 
     async def revoke(self) -> None:

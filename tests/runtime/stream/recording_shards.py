@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hephaestus_stream.cycle.source import CommandRecord
+from hephaestus_stream.errors import ShardClosedError
 from hephaestus_stream.runtime.stream.app import build_app, run
 from hephaestus_stream.wire.connection import Connection
 
@@ -27,7 +28,7 @@ class RecordingShards:
 
     Attributes:
         positions: Where each partition stands; survives a revocation, like a database.
-        closed: Partitions that cannot be opened.
+        closed: Partitions that cannot be opened, or were closed since.
         full: Partitions whose mailbox has no room.
         contiguous: Whether a gap between offsets breaks the protocol; transactions leave some.
         rewind: By how much each assignment goes back, so that a record of an earlier one is seen as misplaced.
@@ -43,6 +44,7 @@ class RecordingShards:
     revocations: int = 0
     delivered: dict[int, list[CommandRecord]] = field(default_factory=dict[int, list[CommandRecord]])
     ends: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+    reasons: dict[int, str] = field(default_factory=dict[int, str])
     contiguous: bool = True
     violations: list[str] = field(default_factory=list[str])
 
@@ -73,6 +75,10 @@ class RecordingShards:
 
     def reached(self, partition: int, *, up_to: int, end: int) -> None:
         self.ends[partition] = (up_to, end)
+
+    def close(self, partition: int, error: ShardClosedError) -> None:
+        self.closed.add(partition)
+        self.reasons[partition] = str(error)
 
     async def revoke(self) -> None:
         self.owned = frozenset()

@@ -38,6 +38,10 @@ class CountingShards:
         assert partition in ALL
         assert up_to <= end
 
+    def close(self, partition: int, error: ShardClosedError) -> None:
+        assert partition in ALL
+        raise error
+
     async def revoke(self) -> None:
         self.revocations += 1
         await asyncio.sleep(0)

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from hephaestus_stream.errors import BrokerUnreachableError, JavaNotFoundError, ShardClosedError
+from hephaestus_stream.errors import BrokerUnreachableError, JavaNotFoundError
 from hephaestus_stream.local_kafka import temporary_kafka
 from hephaestus_stream.runtime.stream.app import build_app, run
 from hephaestus_stream.wire.connection import Connection
@@ -333,13 +333,19 @@ async def test_an_error_while_closing_is_not_lost(connection: Connection, topic:
             await running
 
 
-async def test_a_position_that_the_log_does_not_have_ends_the_worker(
-    connection: Connection, topic: str, tmp_path: Path
+async def test_a_position_that_the_log_does_not_have_closes_its_partition_and_the_others_are_read(
+    connection: Connection, topic: str, producer: Producer, tmp_path: Path
 ) -> None:
-    shards = RecordingShards(positions={3: 1_000})
+    lost = {1: 2_000, 3: 1_000}
+    shards = RecordingShards(positions=dict(lost))
     async with worker(connection, shards, tmp_path) as (running, _):
-        with pytest.raises(ShardClosedError, match=f"{topic}.*1000"):
-            await running
+        await until(lambda: len(shards.reasons) == len(lost), running=running)
+        for round_number in range(1, 4):
+            produce(producer, topic, each=1)
+            await until(partial(shards.has, 2 * round_number), running=running)
+    assert sorted(shards.delivered) == [0, 2]
+    for partition, offset in lost.items():
+        assert f"{topic}[{partition}] does not have the offset {offset} any more" in shards.reasons[partition]
 
 
 async def test_a_worker_stops_though_its_broker_is_gone(namespace: str, tmp_path: Path) -> None:
