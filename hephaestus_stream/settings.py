@@ -112,8 +112,8 @@ class Settings(BaseSettings):
         partitions: How many partitions each topic has; None takes what `state` has, and 12 for new topics.
         replication_factor: How many brokers hold each topic; -1 is the cluster's own default.
         data: Where the worker keeps its databases.
-        concurrency: How many steps a worker runs at once.
-        threads: How many blocking steps besides.
+        concurrency: How many steps a worker runs at once, and a tenth on top for kinds that find all places taken.
+        threads: How many blocking steps besides, and a tenth on top as well.
         processes: How many steps with `runner = "process"` besides; the processors' number unless it is set.
         standbys: How many workers keep a copy of each partition that another one owns; 0 turns copies off.
         session_timeout: When the group takes a worker that is silent for dead.

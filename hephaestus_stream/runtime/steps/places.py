@@ -1,37 +1,29 @@
-"""Places for the steps that are executed at once, shared between the kinds of steps."""
+"""Places for the steps that are executed at once, given to the kinds of steps in turn."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from typing import Final
+from collections import deque
 
 from hephaestus_stream.cycle.attempt import Kind
-
-_SHARE: Final = 10
+from hephaestus_stream.runtime.steps.room import Room
 
 
 class Places:
-    """So many steps at once; what takes minutes does not hold up what takes a moment.
-
-    When all places are taken, a kind of step that has less than a tenth of them gets one all the same: the number is
-    exceeded by a tenth for each kind of step, at most. Whoever waits gets a place in turn, first by kind.
+    """Whoever finds no room waits for its turn, first by kind: what takes minutes does not hold up what takes a moment.
 
     Args:
-        count: How many there are.
+        room: How many at once.
     """
 
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._own = max(1, count // _SHARE)
-        self._total = 0
-        self._taken: Counter[Kind] = Counter()
+    def __init__(self, room: Room) -> None:
+        self._room = room
         self._waiting: dict[Kind, deque[asyncio.Future[None]]] = {}
 
     async def acquire(self, kind: Kind) -> None:
         """Waits for a place."""
-        if kind not in self._waiting and self._is_free_for(kind):
-            self._take(kind)
+        if kind not in self._waiting and self._room.is_for(kind):
+            self._room.take(kind)
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(kind, deque()).append(turn)
@@ -46,30 +38,26 @@ class Places:
 
     def release(self, kind: Kind) -> None:
         """Gives a place back."""
-        self._total -= 1
-        self._taken[kind] -= 1
-        if not self._taken[kind]:
-            del self._taken[kind]
+        self._room.give_back(kind)
         if self._waiting:
             self._pass_on()
 
-    def _is_free_for(self, kind: Kind) -> bool:
-        return self._total < self._count or self._taken[kind] < self._own
-
-    def _take(self, kind: Kind) -> None:
-        self._total += 1
-        self._taken[kind] += 1
-
     def _pass_on(self) -> None:
-        """Gives free places to those who wait, to one of each kind in turn."""
+        """Gives free places to those who wait, one to each kind that there is room for."""
         for kind in tuple(self._waiting):
-            waiting = self._waiting.pop(kind)
-            while waiting and self._is_free_for(kind):
-                turn = waiting.popleft()
-                if not turn.done():
-                    self._take(kind)
-                    turn.set_result(None)
-                    break
-            if waiting:
-                # Behind the other kinds.
-                self._waiting[kind] = waiting
+            if self._room.is_full:
+                return
+            if self._room.is_for(kind):
+                self._serve(kind)
+
+    def _serve(self, kind: Kind) -> None:
+        """Gives a place to the first of a kind that waits still; the others wait behind the other kinds."""
+        waiting = self._waiting.pop(kind)
+        while waiting:
+            turn = waiting.popleft()
+            if not turn.done():
+                self._room.take(kind)
+                turn.set_result(None)
+                break
+        if waiting:
+            self._waiting[kind] = waiting

@@ -21,6 +21,8 @@ from hephaestus_stream.encryption.own_error import own
 from hephaestus_stream.errors import PermanentError, StepProcessError, WorkflowNotFoundError
 from hephaestus_stream.runtime.steps.execution import Execution
 from hephaestus_stream.runtime.steps.orders import HEADER, Execute, Load, Order, Place, Report, Stop, frame, place_of
+from hephaestus_stream.runtime.steps.places import Places
+from hephaestus_stream.runtime.steps.room import Room
 from hephaestus_stream.telemetry.log_format import LogFormat
 from hephaestus_stream.telemetry.whereabouts import Whereabouts
 
@@ -45,13 +47,13 @@ class StepProcesses:
     """Executes steps in processes, which begin when they are needed, and are used again.
 
     Args:
-        count: How many steps at once.
+        count: How many steps at once; kinds of steps have their turn one after the other, and none gets more.
         log_format: What a line is that a step logs there.
     """
 
     def __init__(self, count: int, *, log_format: LogFormat) -> None:
         self._log_format: LogFormat = log_format
-        self._places = asyncio.Semaphore(count)
+        self._places = Places(Room(count, spare=0))
         self._idle: list[_StepProcess] = []
         self._alive: set[_StepProcess] = set()
 
@@ -62,26 +64,12 @@ class StepProcesses:
         except WorkflowNotFoundError as error:
             raise PermanentError(str(error)) from error
         state = plain_state(attempt)  # a process has no keys
-        async with self._places:
-            process = await self._take()
-            work.engage(
-                ask=partial(process.send, Stop()),
-                give_up=partial(_kill, process, work),
-            )
-            try:
-                await process.load(place)
-                work.require_wanted()
-                work.begin()
-                order = Execute(place, state, attempt.id.node, attempt.id.number, Whereabouts.here())
-                end = (await process.ask(order)).end
-            except StepProcessError as error:
-                how = await process.ended()
-                raise own(StepProcessError(f"the process of {attempt.id.node} {how}")) from error
-            except BaseException:
-                process.kill()  # its next answer would be that to this order, or it imported half of something
-                raise
-            self._idle.append(process)
-            return sealed_end(attempt, end)
+        order = Execute(place, state, attempt.id.node, attempt.id.number, Whereabouts.here())
+        await self._places.acquire(attempt.kind)
+        try:
+            return sealed_end(attempt, await self._obey(order, work))
+        finally:
+            self._places.release(attempt.kind)
 
     async def close(self) -> None:
         """Kills all processes: those that are left do nothing, or what nobody wants."""
@@ -89,6 +77,23 @@ class StepProcesses:
             process.kill()
         if self._alive:
             await asyncio.wait({process.watch for process in self._alive})
+
+    async def _obey(self, order: Execute, work: Execution) -> AttemptEnd:
+        process = await self._take()
+        work.engage(ask=partial(process.send, Stop()), give_up=partial(_kill, process, work))
+        try:
+            await process.load(order.place)
+            work.require_wanted()
+            work.begin()
+            end = (await process.ask(order)).end
+        except StepProcessError as error:
+            how = await process.ended()
+            raise own(StepProcessError(f"the process of {order.node} {how}")) from error
+        except BaseException:
+            process.kill()  # its next answer would be that to this order, or it imported half of something
+            raise
+        self._idle.append(process)
+        return end
 
     async def _take(self) -> _StepProcess:
         while self._idle:

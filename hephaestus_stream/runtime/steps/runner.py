@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -13,6 +12,7 @@ from hephaestus_stream.core.step import RunnerName, is_step
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId, Kind
 from hephaestus_stream.runtime.steps.execution import Execution, Workplace
 from hephaestus_stream.runtime.steps.processes import StepProcesses
+from hephaestus_stream.runtime.steps.room import Room
 from hephaestus_stream.runtime.steps.tasks import StepTasks
 from hephaestus_stream.runtime.steps.threads import StepThreads
 from hephaestus_stream.runtime.steps.unheard import UnheardOutcomes
@@ -20,9 +20,6 @@ from hephaestus_stream.telemetry.log_format import LogFormat
 
 _QUEUE_FACTOR: Final = 10
 """How many attempts may wait for each that is executed; beyond it shards take nothing that begins new ones."""
-
-_SHARE: Final = 10
-"""The part of it that each kind of step has for itself."""
 
 _DEFAULT_GRACE: Final = timedelta(seconds=1)
 _LAST_TURNS: Final = timedelta(seconds=1)
@@ -51,7 +48,7 @@ class StepRunner:
         stop_grace: timedelta = _DEFAULT_GRACE,
         log_format: LogFormat = "text",
     ) -> None:
-        self._max_attempts = concurrency * _QUEUE_FACTOR
+        self._room = Room(concurrency * _QUEUE_FACTOR)
         self._grace = stop_grace
         self._processes = StepProcesses(processes, log_format=log_format)
         self._threads = StepThreads(threads)
@@ -61,7 +58,6 @@ class StepRunner:
             "process": self._processes,
         }
         self._executions: dict[AttemptId, Execution] = {}
-        self._held_of: Counter[Kind] = Counter()
         self._unheard = UnheardOutcomes()
         # Code may still run whose outcome was told or is wanted by nobody.
         self._at_work: set[Execution] = set()
@@ -74,7 +70,7 @@ class StepRunner:
             workplace = self._workplaces[node.runs_in() if is_step(node) else "asyncio"]
             execution = Execution(attempt, workplace, grace=self._grace, ended=self._ended)
             self._executions[attempt.id] = execution
-            self._held_of[attempt.kind] += 1
+            self._room.take(attempt.kind)
             self._at_work.add(execution)
         return execution.outcome
 
@@ -97,12 +93,10 @@ class StepRunner:
     def has_room_for(self, kind: Kind) -> bool:
         """Whether an attempt of this kind may be started: what waits to be executed is held in memory.
 
-        A kind that holds few always may, so that others which fill the runner do not hold it up; unless large outcomes
-        wait for their commit.
+        A kind that holds few has room where one that holds many has none any more, so that others which fill the runner
+        do not hold it up. Nothing may begin while large outcomes wait for their commit.
         """
-        if self._unheard.are_large:
-            return False
-        return len(self._executions) < self._max_attempts or self._held_of[kind] < self._max_attempts // _SHARE
+        return not self._unheard.are_large and self._room.is_for(kind)
 
     def is_running(self, attempt: AttemptId) -> bool:
         """Whether this worker executes the attempt, or has executed it and its outcome is not committed yet."""
@@ -150,9 +144,6 @@ class StepRunner:
     def _let_go(self, attempt: AttemptId) -> Execution | None:
         execution = self._executions.pop(attempt, None)
         if execution is not None:
-            kind = execution.attempt.kind
-            self._held_of[kind] -= 1
-            if not self._held_of[kind]:
-                del self._held_of[kind]
+            self._room.give_back(execution.attempt.kind)
             self._unheard.forget(attempt)
         return execution

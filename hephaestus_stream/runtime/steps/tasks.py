@@ -11,6 +11,7 @@ from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, Kind
 from hephaestus_stream.cycle.execute import execute_on_loop
 from hephaestus_stream.runtime.steps.execution import Execution
 from hephaestus_stream.runtime.steps.places import Places
+from hephaestus_stream.runtime.steps.room import Room
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -19,11 +20,11 @@ class StepTasks:
     """Executes async steps in the tasks that ask for it.
 
     Args:
-        count: How many at once.
+        count: How many at once, and a tenth on top for kinds that hold few places.
     """
 
     def __init__(self, count: int) -> None:
-        self._places = Places(count)
+        self._places = Places(Room(count))
 
     async def execute(self, attempt: Attempt, work: Execution) -> AttemptEnd:
         """Runs a step; one that goes on after it was cancelled loses its place, and no more."""

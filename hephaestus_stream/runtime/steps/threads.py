@@ -17,6 +17,7 @@ from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd
 from hephaestus_stream.cycle.execute import execute_blocking
 from hephaestus_stream.runtime.steps.execution import Execution
 from hephaestus_stream.runtime.steps.places import Places
+from hephaestus_stream.runtime.steps.room import Room
 from hephaestus_stream.runtime.steps.stack import where_thread_is
 
 _logger: Final = logging.getLogger(__name__)
@@ -29,12 +30,13 @@ class StepThreads:
     times as there are places, since each costs memory for ever.
 
     Args:
-        count: How many steps at once; threads begin when they are needed.
+        count: How many steps at once, and a tenth on top for kinds that hold few places; threads begin when they are
+            needed.
     """
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._places = Places(count)
+        self._places = Places(Room(count))
         self._idle: list[_StepThread] = []
         self._hanging: set[_StepThread] = set()
         self._numbers = counting(1)

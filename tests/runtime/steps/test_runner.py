@@ -192,6 +192,37 @@ async def test_no_more_steps_are_executed_at_once_than_allowed(node: str, bound:
     await runner.close()
 
 
+@pytest.mark.parametrize("step", [Waits, Blocks])
+async def test_steps_of_many_kinds_are_a_tenth_more_at_once_than_allowed_and_no_more(step: type[Step[None]]) -> None:
+    runner = StepRunner(concurrency=20, threads=20)
+    kinds = [flow_of(step(), named=f"Flow{number}") for number in range(60)]
+    futures = [
+        runner.start(replace(attempt("waits", number), definition=definition))
+        for number, definition in enumerate(kinds)
+    ]
+    await until(lambda: gate.inside == 22)
+    gate.opened.set()
+
+    await asyncio.gather(*futures)
+
+    assert (gate.most, gate.times) == (22, 60)
+    await runner.close()
+
+
+async def test_attempts_of_many_kinds_have_no_more_room_than_a_tenth_on_top() -> None:
+    runner = StepRunner(concurrency=2, threads=1)
+    kinds = [flow_of(Waits(), named=f"Flow{number}") for number in range(60)]
+    begun = 0
+    for number, definition in enumerate(kinds):
+        one = replace(attempt("waits", number), definition=definition)
+        if runner.has_room_for(one.kind):
+            runner.start(one)
+            begun += 1
+
+    assert begun == runner.held == 22
+    await runner.close()
+
+
 @pytest.mark.parity(22)
 async def test_blocking_steps_leave_the_others_their_places() -> None:
     runner = StepRunner(concurrency=1, threads=1)
