@@ -46,7 +46,7 @@ class Backlog:
             self._count += 1
 
     def take(self, committed: Committed, *, has_room_for: Callable[[Kind], bool]) -> Iterator[Attempt]:
-        """The next attempts that are still wanted and that there is room for; not more than a few at once.
+        """The next attempts that are still wanted and that there is room for: a few at once, kind after kind.
 
         Args:
             committed: The shard's state.
@@ -55,14 +55,18 @@ class Backlog:
         tables = Tables(committed, command_retention=timedelta(0))
         left = _AT_ONCE
         for kind, waiting in tuple(self._waiting.items()):
+            if not left:
+                return
             while waiting and left and has_room_for(kind):
                 left -= 1
                 self._count -= 1
                 attempt = self._wanted(tables, waiting.popleft())
                 if attempt is not None:
                     yield attempt
-            if not waiting:
-                del self._waiting[kind]
+            del self._waiting[kind]
+            if waiting:
+                # Behind the other kinds.
+                self._waiting[kind] = waiting
 
     def _wanted(self, tables: Tables, id: AttemptId) -> Attempt | None:  # noqa: A002 - the attempt's id
         state = tables.state(id.key, id.run)
