@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from hephaestus_stream.cycle.batch import Batch
-from hephaestus_stream.cycle.tables import derive
-from hephaestus_stream.errors import CommitFailedError, HephaestusError
+from hephaestus_stream.cycle.blame import OF_NO_INPUT
+from hephaestus_stream.cycle.tables import Change, derive
+from hephaestus_stream.errors import CommitFailedError, DataFolderError, HephaestusError
 from hephaestus_stream.runtime.changelog.logs import Logs, ask_logs
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.replay import replay
@@ -172,12 +174,24 @@ class DurableShard:
             # The batch is committed: no input of it may be taken in again.
             raise CommitFailedError(f"partition {self._partition}: the commit did not tell the offset of the position")
         self._failed = batch.failed
+        changes = [*batch.changes.items(), (POSITION_KEY, record)]
+        try:
+            self._follow(changes, offset=offset, as_of=as_of, sent=sent)
+        except (*OF_NO_INPUT, DataFolderError):
+            raise
+        except Exception as error:
+            raise CommitFailedError(
+                f"partition {self._partition}: a batch is committed, and its database cannot follow ({error!r}): the "
+                f"worker must exit; what was committed is in Kafka"
+            ) from error
+
+    def _follow(self, changes: Sequence[Change], *, offset: int, as_of: datetime, sent: float) -> None:
+        """Brings the database up to a commit."""
         appended = self._producer.appended_at
         if appended is not None:
             self._clock.observe(appended, sent=sent, reported=uptime())
         # Whatever lies beyond the position was appended after it, whatever this machine's clock says.
-        as_of = appended or as_of
-        self.store.write([*batch.changes.items(), (POSITION_KEY, record)], changelog_offset=offset, as_of=as_of)
+        self.store.write(changes, changelog_offset=offset, as_of=appended or as_of)
 
     def _progress(self, reached: int, end: int) -> None:
         self.replay = ReplayProgress(reached, end)

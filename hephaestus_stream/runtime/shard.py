@@ -358,7 +358,8 @@ class Shard:
             future = asyncio.get_running_loop().run_in_executor(self._around.threads, work)
         except RuntimeError as error:
             # No thread: yet the work is queued, and may be done by another one, so that no input may be tried again.
-            raise exhaustion_of(error) or error from error
+            unknown = f"partition {self.partition}: no thread takes its work ({error}): the worker must exit"
+            raise exhaustion_of(error) or CommitFailedError(unknown) from error
         # Whoever waits for it may have gone by the time it fails.
         future.add_done_callback(_take_note)
         self._at_work = cast("asyncio.Future[object]", future)

@@ -23,7 +23,7 @@ from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.record import Header, Record, encode
 from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.cycle.tables import Tables
-from hephaestus_stream.errors import EngineBrokenError
+from hephaestus_stream.errors import CommitFailedError, EngineBrokenError
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.courier import Courier
@@ -400,6 +400,49 @@ async def test_what_follows_a_commit_cannot_have_its_inputs_taken_in_again(
     assert len(executed) == 4
     assert "could not be told" in caplog.text
     await shard.close()
+
+
+async def test_whatever_fails_after_a_commit_ends_the_worker_and_no_input_is_taken_in_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug of the clock")
+
+    shard, _ = place.shard()
+    await shard.open()
+    gates.setdefault("a", asyncio.Event()).set()
+    monkeypatch.setattr(place.clock, "observe", explode)
+    command = start_command(Flow, "a", None)
+    shard.deliver(place.records(command))
+    await until(lambda: bool(place.failures))
+
+    [failure] = place.failures
+    assert isinstance(failure, CommitFailedError)
+    assert "a bug of the clock" in str(failure)
+    assert len(executed) == 2
+    monkeypatch.undo()
+    place.failures.clear()
+    await shard.close()
+    # What was committed the next owner finds.
+    heir, durable = place.shard()
+    await heir.open()
+    assert heir.position == 1
+    assert is_completed(durable, command)
+    await heir.close()
+
+
+async def test_work_that_no_thread_takes_ends_the_worker_and_no_input_is_taken_in_again(place: Place) -> None:
+    shard, _ = place.shard()
+    await shard.open()
+    gates.setdefault("a", asyncio.Event()).set()
+    place.threads.shutdown()
+    shard.deliver(place.records(start_command(Flow, "a", None)))
+    await until(lambda: bool(place.failures))
+
+    [failure] = place.failures
+    assert isinstance(failure, CommitFailedError)
+    assert len(executed) == 2
+    place.failures.clear()
 
 
 async def test_three_instances_in_a_row_that_the_engine_fails_on_stop_the_shard_and_are_not_halted(
