@@ -332,8 +332,9 @@ class _Cycle:
 
 def _key_of(source: Source) -> str:
     match source:
-        case CommandRecord(key=key):
-            return (key or b"").decode(errors="replace")
+        case CommandRecord():
+            # An instance is named by the command; the record's key may be another one.
+            return read(source).key or (source.key or b"").decode(errors="replace")
         case AttemptEnded(id):
             return id.key
         case TimerDue(timer):

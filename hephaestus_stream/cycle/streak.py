@@ -10,6 +10,9 @@ from hephaestus_stream.errors import EngineBrokenError
 MOST_IN_A_ROW: Final = 3
 """So many instances in a row are no chance: whatever comes next would be halted or refused as well."""
 
+_SHOWN: Final = 200
+"""Characters of a key that are kept: they stand in the record of the position, which must stay small."""
+
 
 class Streak:
     """Counts instances, since one command that is repeated again and again must not stop a partition.
@@ -31,6 +34,7 @@ class Streak:
         Raises:
             EngineBrokenError: It is one too many; nothing of the cycle may be committed.
         """
+        key = key[:_SHOWN]
         if key not in self.keys:
             self.keys = (*self.keys, key)
         if len(self.keys) >= MOST_IN_A_ROW:
