@@ -18,6 +18,7 @@ HistoryType = Literal[
     "step_completed",
     "step_failed",
     "step_restarted",
+    "step_held",
     "retry_scheduled",
     "suspended",
     "resumed",

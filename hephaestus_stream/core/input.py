@@ -140,13 +140,16 @@ class Recovered(msgspec.Struct, frozen=True):
         worker_lost: Whether the former worker went without closing: then a step may be what killed it.
         alive: The nodes whose attempts go on, since this very process executes them still.
         last_seen: When the lost worker last committed anything; None where that is unknown.
-        begun_last: When the attempt began that was the last to begin on the lost worker; None where that is unknown.
+        alone: The node whose attempt was the only one on the lost worker that had just been taken up again: none but it
+            is blamed.
+        turn: The nodes that were held and begin now; the others stay as they are. None are named at the takeover.
     """
 
     worker_lost: bool
     alive: tuple[str, ...] = ()
     last_seen: datetime | None = None
-    begun_last: datetime | None = None
+    alone: str | None = None
+    turn: tuple[str, ...] = ()
 
 
 Input = (

@@ -30,12 +30,12 @@ MAX_NODES: Final = 2_100
 """Of a workflow, enough for a fan-out of 2,000: what is kept of each node has to fit into the record of a run."""
 
 MAX_PROMPT_LOSSES: Final = 2
-"""Workers in a row that an attempt may lose promptly, being the last one that began; with the next one it fails."""
+"""Workers in a row that an attempt may lose promptly; then it is held, and fails with the next that it loses alone."""
 
 PROMPT_LOSS: Final = timedelta(minutes=1)
 """What kills its worker mostly does so at once: what ran there for longer is hardly to blame."""
 
-MAX_RESTARTS: Final = 10
+MAX_RESTARTS: Final = 20
 """How often an attempt is taken up again after its worker was lost, whoever is to blame, before it counts as failed."""
 
 MAX_LIVE_RUNS: Final = 1000

@@ -29,15 +29,14 @@ from hephaestus_stream.core.limits import (
     MAX_PROMPT_LOSSES,
     MAX_RESTARTS,
     MAX_RUN_ERROR,
-    PROMPT_LOSS,
 )
+from hephaestus_stream.core.losses import WORKER_LOST, is_suspect, taken_over, was_blamed
 from hephaestus_stream.core.state import ACTIVE, EarlyEvent, EndStatus, Error, NodeState, ParkedEvent, Reported
 
 _BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _SHOWN_LABEL = 100
-_WORKER_LOST = "WorkerLost"
-_UNRESTARTED: dict[str, object] = {"restarts": 0, "prompt_losses": 0, "restarted_at": None}
+_UNRESTARTED: dict[str, object] = {"restarts": 0, "prompt_losses": 0, "restarted_at": None, "held": False}
 
 
 def enter(journal: Journal, node: str, *, entered_from: str | None = None) -> None:
@@ -189,33 +188,40 @@ def fail_node(journal: Journal, node: str, *, error: Error) -> None:
 
 
 def recover(journal: Journal, what: Recovered) -> None:
-    """The run's steps are started again on a new owner; an attempt that lost too many workers fails.
+    """The run's steps are started again on a new owner; what may have killed its worker waits for its turn.
 
-    Its policy may try it once more, when nothing else has just begun that could be to blame. Then its node fails,
-    whatever the policy says: each further attempt would cost as many workers again.
+    An attempt that killed its worker while no other could be to blame fails. Its policy may try it once more. When that
+    ends the same way its node fails, whatever the policy says: each further attempt would cost as many workers again.
     """
-    for node, before in list(journal.nodes.items()):
-        if before.status != "running" or node in what.alive or not journal.is_live:
+    for node, state in list(journal.nodes.items()):
+        if state.status != "running" or node in what.alive or not journal.is_live:
             continue
-        state = _count_loss(journal, node, what) if what.worker_lost else before
-        if state.prompt_losses > MAX_PROMPT_LOSSES or state.restarts > MAX_RESTARTS:
-            error = Error(_WORKER_LOST, f"{state.restarts} workers were lost while they ran {node}")
-            again = state.error is not None and state.error.type == _WORKER_LOST
-            fail_attempt(journal, StepFailed(node, state.attempt, error, permanent=again))
-            continue
-        journal.update(node, restarted_at=journal.now)
-        journal.record("step_restarted", node, attempt=state.attempt, details={"worker_lost": what.worker_lost})
-        journal.effects.append(RunStep(node, state.attempt))
+        if not what.turn:
+            _take_over(journal, node, what)
+        elif node in what.turn and state.held:
+            _restart(journal, node, what)
 
 
-def _count_loss(journal: Journal, node: str, what: Recovered) -> NodeState:
-    """Counts a lost worker, and blames it on an attempt that was the last to begin and had not run there for long."""
-    state = journal.nodes[node]
-    began = state.restarted_at or state.started_at
-    is_prompt = what.last_seen is None or began is None or what.last_seen - began < PROMPT_LOSS
-    is_last = what.begun_last is None or state.started_at is None or state.started_at >= what.begun_last
-    prompt_losses = state.prompt_losses + 1 if is_prompt and is_last else 0
-    return journal.update(node, restarts=state.restarts + 1, prompt_losses=prompt_losses)
+def _take_over(journal: Journal, node: str, what: Recovered) -> None:
+    was_held = journal.nodes[node].held
+    state = taken_over(journal.nodes[node], worker_lost=what.worker_lost, last_seen=what.last_seen)
+    journal.put(node, state)
+    is_to_blame = node == what.alone and state.prompt_losses > MAX_PROMPT_LOSSES
+    if is_to_blame or state.restarts > MAX_RESTARTS:
+        error = Error(WORKER_LOST, f"{state.restarts} workers were lost while they ran {node}")
+        again = is_to_blame and was_blamed(state)
+        fail_attempt(journal, StepFailed(node, state.attempt, error, permanent=again))
+    elif not is_suspect(state):
+        _restart(journal, node, what)
+    elif not was_held:
+        journal.update(node, held=True)
+        journal.record("step_held", node, attempt=state.attempt)
+
+
+def _restart(journal: Journal, node: str, what: Recovered) -> None:
+    state = journal.update(node, restarted_at=journal.now, held=False)
+    journal.record("step_restarted", node, attempt=state.attempt, details={"worker_lost": what.worker_lost})
+    journal.effects.append(RunStep(node, state.attempt))
 
 
 def end(journal: Journal, status: EndStatus, *, node: str | None, error: Error | None, **details: object) -> None:

@@ -95,6 +95,7 @@ class NodeState(msgspec.Struct, frozen=True, omit_defaults=True):
         entered_from: The node whose edge started this one; kept for exits, whose visible results depend on it.
         restarts: How often this attempt was taken up again after its worker was lost.
         prompt_losses: How many of these workers, the last ones in a row, it may have killed.
+        held: Whether it was taken over and does not run yet, since it may kill its worker: its turn is still to come.
         restarted_at: When it was last taken up again, for whatever reason.
         error: Of the last failed attempt, shortened.
     """
@@ -111,6 +112,7 @@ class NodeState(msgspec.Struct, frozen=True, omit_defaults=True):
     restarts: int = 0
     prompt_losses: int = 0
     restarted_at: datetime | None = None
+    held: bool = False
     error: Error | None = None
 
 

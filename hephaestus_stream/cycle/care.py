@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from hephaestus_stream.core.limits import MAX_PROMPT_LOSSES
+from hephaestus_stream.core.losses import is_suspect, is_under_watch, taken_over
+from hephaestus_stream.core.state import NodeState
 from hephaestus_stream.cycle.source import Source, TakenOver
+from hephaestus_stream.cycle.suspects import Suspect, Suspects
 from hephaestus_stream.cycle.tables import Tables
 
 _INPUTS: Final = 1_000
@@ -37,28 +42,56 @@ class Care:
         self._inputs -= sum(not isinstance(source, TakenOver) for source in sources)
 
 
-def orphans(tables: Tables, *, worker_lost: bool, last_seen: datetime | None = None) -> list[TakenOver]:
-    """The runs that need a new owner's attention: steps of theirs were executed, or kept events could not be read.
+@dataclass(frozen=True, slots=True)
+class Orphans:
+    """What a new owner finds.
+
+    Attributes:
+        taken_over: The runs that need its attention: steps of theirs were executed, or kept events could not be read.
+        suspects: What of it is held.
+    """
+
+    taken_over: list[TakenOver]
+    suspects: Suspects
+
+
+def orphans(tables: Tables, *, worker_lost: bool, last_seen: datetime | None = None) -> Orphans:
+    """What needs a new owner's attention.
 
     Args:
         tables: The committed state.
         worker_lost: Whether the former owner went without closing.
         last_seen: When it committed for the last time.
     """
-    found: list[tuple[str, str]] = []
+    runs: list[tuple[str, str]] = []
+    suspects: list[Suspect] = []
+    watched: list[tuple[str, str, str]] = []
+    for key, run in _running(tables):
+        runs.append((key, run))
+        for node, before in _executed(tables, key, run):
+            state = taken_over(before, worker_lost=worker_lost, last_seen=last_seen)
+            if is_suspect(state):
+                suspects.append(Suspect(key, run, node, state.prompt_losses, state.started_at))
+            if is_under_watch(before, last_seen):
+                watched.append((key, run, node))
+    alone = watched[0] if worker_lost and len(watched) == 1 else ("", "", "")
+    found = [
+        TakenOver(key, run, worker_lost, last_seen, alone[2] if alone[:2] == (key, run) else None) for key, run in runs
+    ]
+    # What is to blame fails, and needs no turn.
+    held = [each for each in suspects if (each.key, each.run, each.node) != alone or each.losses <= MAX_PROMPT_LOSSES]
+    return Orphans(found, Suspects(held))
+
+
+def _running(tables: Tables) -> Iterator[tuple[str, str]]:
     after: bytes | None = None
     while page := tables.running(after=after, limit=_PAGE):
-        found += [(key, run) for _, key, run in page]
+        yield from ((key, run) for _, key, run in page)
         after = page[-1][0]
-    # Only where a step may be what killed the worker they are all read once more than they have to be.
-    begun_last = max(_beginnings(tables, found), default=None) if worker_lost else None
-    return [TakenOver(key, run, worker_lost, last_seen, begun_last) for key, run in found]
 
 
-def _beginnings(tables: Tables, runs: Iterable[tuple[str, str]]) -> Iterator[datetime]:
-    """When each attempt began that runs in them."""
-    for key, run in runs:
-        state = tables.state(key, run)
-        for node in state.nodes.values() if state else ():
-            if node.status == "running" and node.started_at is not None:
-                yield node.started_at
+def _executed(tables: Tables, key: str, run: str) -> Iterator[tuple[str, NodeState]]:
+    state = tables.state(key, run)
+    for node, each in state.nodes.items() if state else ():
+        if each.status == "running":
+            yield node, each

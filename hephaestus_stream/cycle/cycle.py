@@ -256,6 +256,9 @@ class _Cycle:
         if found is None:
             return
         definition, state = found
+        if taken.turn:
+            self._transit(key, run, Recovered(taken.worker_lost, turn=taken.turn))
+            return
         attempts = [
             Attempt(AttemptId(key, run, name, node.attempt), definition, state, cipher=execution.shard.cipher)
             for name, node in state.nodes.items()
@@ -265,7 +268,7 @@ class _Cycle:
         execution.to_run.update({attempt.id: attempt for attempt in alive})
         if len(alive) < len(attempts):
             nodes = tuple(attempt.id.node for attempt in alive)
-            self._transit(key, run, Recovered(taken.worker_lost, nodes, taken.last_seen, taken.begun_last))
+            self._transit(key, run, Recovered(taken.worker_lost, nodes, taken.last_seen, taken.alone))
         if state.parked:
             Commands(execution).release(definition, execution.tables.state(key, run) or state)
 

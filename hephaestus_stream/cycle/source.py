@@ -49,13 +49,17 @@ class TimerDue:
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """A run has running steps that nobody executes: their worker is gone, or has closed; see `Recovered`."""
+    """A run has running steps that nobody executes: their worker is gone, or has closed; see `Recovered`.
+
+    With a `turn` it was taken over before, and these of its held steps begin now.
+    """
 
     key: str
     run: str
     worker_lost: bool
     last_seen: datetime | None = None
-    begun_last: datetime | None = None
+    alone: str | None = None
+    turn: tuple[str, ...] = ()
 
 
 Source = CommandRecord | AttemptEnded | TimerDue | TakenOver

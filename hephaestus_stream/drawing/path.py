@@ -33,6 +33,7 @@ _PROGRESS: Mapping[NodeStatus, Progress] = {
 _STATUS_AFTER: Mapping[str, NodeStatus] = {
     "step_started": "running",
     "step_restarted": "running",
+    "step_held": "running",
     "step_completed": "completed",
     "step_failed": "failed",
     "retry_scheduled": "retrying",

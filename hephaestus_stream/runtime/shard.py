@@ -18,6 +18,7 @@ from hephaestus_stream.cycle.care import Care, orphans
 from hephaestus_stream.cycle.cycle import reject, run_cycle
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source
+from hephaestus_stream.cycle.suspects import Suspects, Turns
 from hephaestus_stream.cycle.tables import Tables
 from hephaestus_stream.errors import (
     AccessDeniedError,
@@ -83,6 +84,7 @@ class Surroundings:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Of a shard that has much to do at once."""
     clock: WorkerClock = field(default_factory=WorkerClock)
+    turns: Turns = field(default_factory=Turns)
 
 
 class Shard:
@@ -102,6 +104,7 @@ class Shard:
         self._clock = surroundings.clock
         self._timers = ShardTimers(self._clock, TimerGate(end=0, opened_at=self._clock.now()))
         self._care = Care(self._clock.now(), worker_lost=False)
+        self._suspects = Suspects()
         self._loop: asyncio.Task[None] | None = None
         self._closing = False
         self._draining = False
@@ -124,7 +127,9 @@ class Shard:
         self._parked.tell(await self._in_thread(partial(self._parked.some, store)))
         tables = Tables(store, command_retention=self._profile.command_retention)
         left = partial(orphans, tables, worker_lost=opened.worker_lost, last_seen=opened.last_seen)
-        self._mailbox.put_taken_over(await self._in_thread(left))
+        found = await self._in_thread(left)
+        self._suspects = found.suspects
+        self._mailbox.put_taken_over(found.taken_over)
         self._loop = asyncio.create_task(self._run(), name=f"{SHARD}{self.partition}")
         self._loop.add_done_callback(self._ended)
 
@@ -207,6 +212,7 @@ class Shard:
         while True:
             now, closing = self._clock.now(), self._closing
             self._work_off()
+            self._give_turn(now)
             self._reading.note(self._full)
             if self._just_started:
                 await _let_prompt_steps_end()
@@ -217,6 +223,12 @@ class Shard:
                 return
             else:
                 await self._mailbox.wait(self._rest(now).total_seconds())
+
+    def _give_turn(self, now: datetime) -> None:
+        """Has some of those begin that may kill the worker, when no others are being watched."""
+        if self._suspects and not self._begins_nothing and self._around.turns.take(now):
+            self._care = Care(now, worker_lost=True)
+            self._mailbox.put_taken_over(self._suspects.turn())
 
     def _is_time_to_look(self, now: datetime) -> bool:
         """Whether a cycle without inputs is due: for what has expired, or since its commit tells the brokers' time."""
@@ -341,8 +353,10 @@ class Shard:
         """How long the shard may sleep if nothing comes in."""
         if self._backlog:  # nobody tells when the runner has room again
             return _BUSY
-        rest = self._timers.rest(self._durable.store, now)
-        return _IDLE if rest is None else min(rest, _IDLE)
+        rests = [_IDLE, self._timers.rest(self._durable.store, now) or _IDLE]
+        if self._suspects:
+            rests.append(self._around.turns.rest(now))
+        return min(rests)
 
     def _ended(self, loop: asyncio.Task[None]) -> None:
         if loop.cancelled():

@@ -98,7 +98,7 @@ class SimulatedShard:
         self._workflows = workflows
         await self._runner.lose_all()
         self._held.clear()
-        self._taken_over = orphans(self._tables(), worker_lost=False)
+        self._take_over(worker_lost=False)
 
     def append(self, command: Command) -> None:
         """Publishes a command that asks for an answer."""
@@ -141,7 +141,14 @@ class SimulatedShard:
         # What killed it may be one of its steps: for a while none begins before a commit tells of it.
         self._care = Care(self._clock.now, worker_lost=True)
         # Commands that were not committed are read again, since they are still here.
-        self._taken_over = orphans(self._tables(), worker_lost=True)
+        self._take_over(worker_lost=True)
+
+    def _take_over(self, *, worker_lost: bool) -> None:
+        """As a worker does, but no time passes between the turns of those that may have killed it."""
+        found = orphans(self._tables(), worker_lost=worker_lost)
+        self._taken_over = found.taken_over
+        while found.suspects:
+            self._taken_over += found.suspects.turn()
 
     def _take(self) -> list[Source]:
         """The inputs of the next cycle, in the worker's order; one alone where each step has a commit of its own."""

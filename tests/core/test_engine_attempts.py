@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -151,55 +151,110 @@ def test_a_step_that_awaits_its_retry_is_not_started_by_a_new_owner() -> None:
     assert play.state is before
 
 
-def lose_worker(play: Play, *, after: timedelta = timedelta(seconds=1), begun_last: datetime | None = None) -> None:
+def lose_worker(play: Play, *, after: timedelta = timedelta(seconds=1), alone: str | None = None) -> None:
     """The worker is lost so long after it took the run up, and another one takes it over."""
     last_seen = play.now + after
     play.now = last_seen + timedelta(minutes=5)  # whatever time the next worker takes to come
-    play.tell(Recovered(worker_lost=True, last_seen=last_seen, begun_last=begun_last))
+    play.tell(Recovered(worker_lost=True, last_seen=last_seen, alone=alone))
+
+
+def become_suspect(play: Play) -> None:
+    """Workers are lost promptly, until the step is held."""
+    for _ in range(MAX_PROMPT_LOSSES - 1):
+        lose_worker(play)
+        assert play.told() == [("step_restarted", "fickle")]
+    lose_worker(play)
+    assert play.told() == [("step_held", "fickle")]
+    assert play.effects(RunStep) == []
+
+
+def take_turn(play: Play) -> None:
+    play.tell(Recovered(worker_lost=True, turn=("fickle",)))
+    assert play.told() == [("step_restarted", "fickle")]
+    assert len(play.effects(RunStep)) == 1
 
 
 def test_an_attempt_that_loses_worker_after_worker_is_tried_once_more_and_then_its_node_fails() -> None:
     play = Play(Flow)
-    for _ in range(MAX_PROMPT_LOSSES):
-        lose_worker(play)
-        assert play.told() == [("step_restarted", "fickle")]
-    lose_worker(play)
+    become_suspect(play)
+    take_turn(play)
+    lose_worker(play, alone="fickle")
     error = play.state.nodes["fickle"].error
     assert error is not None
     assert (error.type, play.statuses["fickle"]) == ("WorkerLost", "retrying")
 
     play.fire("fickle", "retry")
-    for _ in range(MAX_PROMPT_LOSSES):
-        lose_worker(play)
-    lose_worker(play)
+    become_suspect(play)
+    take_turn(play)
+    lose_worker(play, alone="fickle")
 
     # The policy has an attempt left.
     assert play.state.nodes["fickle"].attempt == 2
     assert play.told() == [("step_failed", "fickle"), ("failed", "fickle")]
 
 
+def test_an_attempt_is_held_and_not_blamed_as_long_as_another_one_may_be_to_blame() -> None:
+    play = Play(Flow)
+    become_suspect(play)
+    for _ in range(3):
+        take_turn(play)
+        lose_worker(play, alone=None)
+        assert play.told() == [("step_held", "fickle")]
+
+
+def test_the_node_of_an_attempt_that_lost_many_workers_does_not_fail_for_good_unless_it_was_alone() -> None:
+    play = Play(Flow)
+    for _ in range(2):
+        while play.statuses["fickle"] == "running":
+            lose_worker(play)
+            if play.state.nodes["fickle"].held:
+                take_turn(play)
+        assert play.statuses["fickle"] == "retrying"
+        play.fire("fickle", "retry")
+
+
+def test_what_was_held_when_a_worker_was_lost_has_lost_nothing_and_is_held_again() -> None:
+    play = Play(Flow)
+    become_suspect(play)
+    before = play.state
+    for worker_lost in (True, False):
+        play.tell(Recovered(worker_lost=worker_lost, last_seen=play.now))
+        assert play.state is before
+
+
+def test_what_has_outlived_its_turn_is_not_held_any_more() -> None:
+    play = Play(Flow)
+    become_suspect(play)
+    take_turn(play)
+    play.now += PROMPT_LOSS
+    play.tell(Recovered(worker_lost=False, last_seen=play.now))
+    assert play.told() == [("step_restarted", "fickle")]
+    assert play.state.nodes["fickle"].prompt_losses == 0
+
+
+def test_what_changes_its_owner_within_its_turn_has_another_one() -> None:
+    play = Play(Flow)
+    become_suspect(play)
+    take_turn(play)
+    play.tell(Recovered(worker_lost=False, last_seen=play.now))
+    assert play.told() == [("step_held", "fickle")]
+
+
 def test_an_attempt_that_ran_on_each_lost_worker_for_a_while_is_not_to_blame() -> None:
     play = Play(Flow)
     for _ in range(MAX_RESTARTS):
-        lose_worker(play, after=PROMPT_LOSS)
+        lose_worker(play, after=PROMPT_LOSS, alone="fickle")
         assert play.told() == [("step_restarted", "fickle")]
     lose_worker(play, after=PROMPT_LOSS)
     assert play.statuses["fickle"] == "retrying"
 
 
-def test_an_attempt_is_not_to_blame_where_another_one_began_after_it() -> None:
-    play = Play(Flow)
-    for _ in range(MAX_PROMPT_LOSSES + 1):
-        lose_worker(play, begun_last=BEGIN + timedelta(seconds=1))
-        assert play.told() == [("step_restarted", "fickle")]
-
-
 def test_losses_with_a_long_life_between_them_are_not_in_a_row() -> None:
     play = Play(Flow)
     for _ in range(3):
-        for _ in range(MAX_PROMPT_LOSSES):
-            lose_worker(play)
-        lose_worker(play, after=PROMPT_LOSS)
+        become_suspect(play)
+        take_turn(play)
+        lose_worker(play, after=PROMPT_LOSS, alone="fickle")
         assert play.told() == [("step_restarted", "fickle")]
 
 

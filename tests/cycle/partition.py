@@ -12,10 +12,12 @@ from hephaestus_stream import Workflow
 from hephaestus_stream.core.catalog import Catalog
 from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.care import orphans
 from hephaestus_stream.cycle.cycle import run_cycle
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.memory import MemoryStore
-from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
+from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TimerDue
+from hephaestus_stream.cycle.suspects import Suspects
 from hephaestus_stream.cycle.tables import Tables
 from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
 from hephaestus_stream.runtime.steps.runner import StepRunner
@@ -38,6 +40,7 @@ class Partition:
     Attributes:
         now: The time of the next cycle; it stands still unless it is moved.
         outputs: Everything that was ever published.
+        suspects: What waits for its turn since the last takeover.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Partition:
     ) -> None:
         self.now = BEGIN
         self.store = MemoryStore()
+        self.suspects = Suspects()
         self.runner = StepRunner(concurrency=100, threads=4)
         self.outputs: list[OutputRecord] = []
         self.shard = ShardProfile(
@@ -111,10 +115,12 @@ class Partition:
         due = Tables(self.store, command_retention=COMMAND_RETENTION).due_timers(self.now, limit=1_000)
         return await self.cycle(*(TimerDue(timer, 0.5) for timer in due))
 
-    async def take_over(self, *, worker_lost: bool) -> Batch:
-        """Takes up what was being executed, as a shard that has just been opened does."""
-        running = Tables(self.store, command_retention=COMMAND_RETENTION).running(after=None, limit=1_000)
-        return await self.cycle(*(TakenOver(key, run, worker_lost) for _, key, run in running), fold=not worker_lost)
+    async def take_over(self, *, worker_lost: bool, last_seen: datetime | None = None) -> Batch:
+        """Takes up what was being executed, as a shard that has just been opened does, and gives the first turn."""
+        tables = Tables(self.store, command_retention=COMMAND_RETENTION)
+        found = orphans(tables, worker_lost=worker_lost, last_seen=last_seen)
+        self.suspects = found.suspects
+        return await self.cycle(*found.taken_over, *self.suspects.turn(), fold=not worker_lost)
 
     def state(self, key: str, run: str) -> State:
         found = Tables(self.store, command_retention=COMMAND_RETENTION).state(key, run)

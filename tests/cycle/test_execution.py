@@ -13,7 +13,6 @@ from hephaestus_stream.core.engine import apply
 from hephaestus_stream.core.input import Start
 from hephaestus_stream.core.limits import MAX_PROMPT_LOSSES
 from hephaestus_stream.cycle.execution import Decided, Execution
-from hephaestus_stream.cycle.source import TakenOver
 from hephaestus_stream.errors import EngineError
 from hephaestus_stream.wire.request import start_command
 from tests.cycle.flows import Order, Review, Work
@@ -100,13 +99,13 @@ async def test_a_step_that_was_to_run_is_not_begun_when_its_run_fails_in_the_sam
     await partition.send(command)
     for _ in range(MAX_PROMPT_LOSSES):
         partition = await lose_worker(partition)
-        await partition.cycle(TakenOver("doomed::a", command.id, worker_lost=True))
+        await partition.take_over(worker_lost=True)
     await partition.skip(timedelta(seconds=10))
     assert partition.state("doomed::a", command.id).nodes["second"].attempt == 2
 
     partition = await lose_worker(partition)
     # `second` is taken up again, and then `stuck` has lost one worker too many.
-    batch = await partition.cycle(TakenOver("doomed::a", command.id, worker_lost=True))
+    batch = await partition.take_over(worker_lost=True)
 
     assert partition.told(command.id)[-4:] == [
         ("step_restarted", "second"),

@@ -80,7 +80,7 @@ def test_the_limits_in_the_page_are_the_limits_in_the_code() -> None:
         bounds["start payload, results, metadata of outcomes and early events of one run together"],
         bounds["early events that a run keeps"],
         bounds["refused events that a run's history tells"],
-        bounds["workers lost promptly and in a row during one attempt, the last that began"],
+        bounds["workers lost promptly and in a row during one attempt"],
         bounds["workers lost during one attempt, in all"],
         bounds["live runs of one key"],
         bounds["ended runs that a key remembers"],

@@ -11,10 +11,11 @@ from hephaestus_stream import Workflow
 from hephaestus_stream.core.catalog import Catalog
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd
 from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.care import orphans
 from hephaestus_stream.cycle.cycle import run_cycle
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.memory import MemoryStore
-from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
+from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TimerDue
 from hephaestus_stream.cycle.tables import Tables
 from hephaestus_stream.wire.command import Command, encode_command
 from hephaestus_stream.wire.output import Reply
@@ -81,9 +82,12 @@ class World:
         self.is_lost = True
 
     def take_over(self, *, worker_lost: bool, crashes: bool = False) -> None:
-        """Another worker takes up what the former one was executing."""
-        running = self.tables().running(after=None, limit=1_000)
-        batch = self._run([TakenOver(key, run, worker_lost) for _, key, run in running], fold=not worker_lost)
+        """Another worker takes up what the former one was executing; all turns come at once."""
+        found = orphans(self.tables(), worker_lost=worker_lost)
+        sources: list[Source] = [*found.taken_over]
+        while found.suspects:
+            sources += found.suspects.turn()
+        batch = self._run(sources, fold=not worker_lost)
         if crashes:
             self.crash()
         else:

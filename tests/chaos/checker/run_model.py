@@ -14,7 +14,16 @@ ACTIVE: Final = ("running", "failing", "retrying", "waiting", "choosing")
 ENDINGS: Final = ("completed", "failed", "cancelled")
 # With each of these something new comes in: what followed from the last thing must have been told before.
 _INPUTS: Final = frozenset(
-    {"step_completed", "step_failed", "step_restarted", "suspended", "event_kept", "event_refused", "timer_fired"}
+    {
+        "step_completed",
+        "step_failed",
+        "step_restarted",
+        "step_held",
+        "suspended",
+        "event_kept",
+        "event_refused",
+        "timer_fired",
+    }
     | {"start_refused", "outcome_ignored"}
 )
 
@@ -84,6 +93,7 @@ class RunModel:
             "started": self._started,
             "step_started": self._step_started,
             "step_restarted": self._step_restarted,
+            "step_held": self._step_restarted,
             "suspended": self._suspended,
             "resumed": self._resumed,
             "event_kept": self._event_kept,
