@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 import pytest
 
 from tests.chaos.checker.run_model import RunModel
-from tests.chaos.good_run import FAN_IN, GRAPHS, Line, events
+from tests.chaos.good_run import DUE, FAN_IN, GRAPHS, Line, events
 
 
-def played(lines: Sequence[Line]) -> RunModel:
-    model = RunModel(GRAPHS["Relay", 1])
+def played(lines: Sequence[Line], *, workflow: str = "Relay") -> RunModel:
+    model = RunModel(GRAPHS[workflow, 1])
     for event in events(lines):
         model.take(event)
     model.finish()
@@ -75,3 +75,31 @@ def test_a_join_cannot_start_at_its_first_arrow() -> None:
 
 def test_a_run_cannot_end_twice() -> None:
     assert played([*FAN_IN, ("cancelled", None, None, None, {"command": "c-2"})]).wrong
+
+
+ROUTE_FAILED: Sequence[Line] = (
+    ("started",),
+    ("step_started", "choose", None, 1),
+    ("step_completed", "choose", "done", 1),
+    ("step_failed", "choose", None, 1, {"error": "UnknownLabel", "message": "it chose 'up'"}),
+    ("failed", "choose"),
+)
+
+
+def test_a_route_that_fails_ends_its_run() -> None:
+    model = played(ROUTE_FAILED, workflow="Fork")
+
+    assert model.wrong == []
+    assert (model.status, model.nodes["choose"].status) == ("failed", "failed")
+
+
+def test_a_route_that_failed_is_not_asked_again() -> None:
+    again = ("retry_scheduled", "choose", None, 2, {"due_at": DUE})
+
+    assert played([*ROUTE_FAILED[:4], again], workflow="Fork").wrong
+
+
+def test_nothing_may_come_between_an_event_and_the_failure_of_its_route() -> None:
+    stray = ("outcome_ignored", "choose", None, 1, {"status": "choosing"})
+
+    assert played([*ROUTE_FAILED[:3], stray, *ROUTE_FAILED[3:]], workflow="Fork").wrong

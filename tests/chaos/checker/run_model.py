@@ -276,7 +276,8 @@ class RunModel:
 
     def _retry_scheduled(self, event: Event) -> None:
         node = self._node(event)
-        fits = node.status == "failing" and event.attempt == node.attempt + 1
+        # A route that failed is not asked again.
+        fits = node.status == "failing" and node.event is None and event.attempt == node.attempt + 1
         self._require(fits, event, f"but the node is {node.status} with attempt {node.attempt}")
         most = self.graph.nodes[event.node or ""].attempts
         self._require((event.attempt or 0) <= most, event, f"but the node has {most} attempts")
@@ -350,6 +351,8 @@ class RunModel:
         if event.type == "resumed":
             return not event.details.get("early")
         node = self.nodes.get(event.node or "")
+        if event.type == "step_failed" and node is not None and node.status == "choosing":
+            return False  # its route has failed
         return event.type in _INPUTS and (node is None or not self._goes_on(node))
 
     def _takes_kept(self, name: str, node: NodeModel) -> bool:
