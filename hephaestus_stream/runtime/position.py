@@ -12,7 +12,7 @@ from hephaestus_stream.errors import ShardClosedError, UnreadablePositionError
 # Below every table's prefix, above the store's reserved byte.
 POSITION_KEY: Final = b"\x01position"
 SCHEMA: Final = 1
-_WAY_OUT: Final = "If the loss is acceptable: `hephaestus positions reset --accept-loss`"
+WAY_OUT: Final = "If the loss is acceptable: `hephaestus positions reset --accept-loss`"
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ def decode_position(encoded: bytes) -> Position:
         return msgspec.json.decode(encoded, type=Position)
     except msgspec.DecodeError as error:
         raise UnreadablePositionError(
-            f"the position record cannot be read ({error}): {encoded[:200]!r}. {_WAY_OUT}"
+            f"the position record cannot be read ({error}): {encoded[:200]!r}. {WAY_OUT}"
         ) from error
 
 
@@ -104,23 +104,23 @@ def check_position(
     if position.commands_topic_id != topic_id:
         raise ShardClosedError(
             f"{where} stays closed: its position {offset} counts in a topic of the id {position.commands_topic_id}, "
-            f"but that was replaced by {topic_id}, with the offsets {log_start} to {log_end}. {_WAY_OUT}"
+            f"but that was replaced by {topic_id}, with the offsets {log_start} to {log_end}. {WAY_OUT}"
         )
     if position.state_topic_id not in {None, state_topic_id}:
         raise ShardClosedError(
             f"{where} stays closed: its position {offset} was meant for a changelog of the id "
             f"{position.state_topic_id}, but that was replaced by {state_topic_id}, and all state before it is lost. "
-            f"{_WAY_OUT}"
+            f"{WAY_OUT}"
         )
     if offset < log_start:
         raise ShardClosedError(
             f"{where} stays closed: the commands {offset} to {log_start - 1} were deleted before they were read; the "
-            f"log has {log_start} to {log_end}. {_WAY_OUT}"
+            f"log has {log_start} to {log_end}. {WAY_OUT}"
         )
     if offset > log_end:
         raise ShardClosedError(
             f"{where} stays closed: commands up to {offset - 1} were applied, but the log ends at {log_end}: the "
-            f"broker lost {log_end} to {offset - 1}. {_WAY_OUT}"
+            f"broker lost {log_end} to {offset - 1}. {WAY_OUT}"
         )
     return offset
 
@@ -129,10 +129,10 @@ def _require_first_opening(where: str, *, group_offset_exists: bool, state_is_em
     if not state_is_empty:
         raise ShardClosedError(
             f"{where} stays closed: its state has records but no position, so it is unknown which commands from 0 on "
-            f"were applied. {_WAY_OUT}"
+            f"were applied. {WAY_OUT}"
         )
     if group_offset_exists:
         raise ShardClosedError(
             f"{where} stays closed: its group committed an offset but there is no state at all, so the state topic was "
-            f"lost and all commands from 0 on would be applied again. {_WAY_OUT}"
+            f"lost and all commands from 0 on would be applied again. {WAY_OUT}"
         )

@@ -31,6 +31,7 @@ from hephaestus_stream.errors import (
     StoppedError,
 )
 from hephaestus_stream.runtime.backlog import Backlog
+from hephaestus_stream.runtime.changelog.logs import Logs
 from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.durable import DurableShard
@@ -137,6 +138,11 @@ class Shard:
     def position(self) -> int:
         """The next offset to read."""
         return self._position
+
+    @property
+    def logs(self) -> Logs:
+        """The topics that it was opened with."""
+        return self._durable.logs
 
     @property
     def has_room(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 from hephaestus_stream.cycle.attempt import AttemptId
 from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.errors import EngineBrokenError, HephaestusError, ShardClosedError, StoppedError
+from hephaestus_stream.runtime.changelog.logs import Logs
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.standbys import Standbys
 from hephaestus_stream.runtime.durable import DurableShard
@@ -95,6 +96,10 @@ class OwnedShards:
         shard = self._shards.get(partition)
         if shard is not None:
             shard.reached(up_to=up_to, end=end)
+
+    def logs(self) -> dict[int, Logs]:
+        """The topics that the open shards were opened with."""
+        return {partition: shard.logs for partition, shard in self._shards.items()}
 
     def loads(self) -> list[ShardLoad]:
         """What waits in the open shards."""

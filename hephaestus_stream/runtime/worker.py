@@ -27,6 +27,7 @@ from hephaestus_stream.runtime.steps.runner import StepRunner
 from hephaestus_stream.runtime.steps.watchdog import Watchdog
 from hephaestus_stream.runtime.stream.app import build_app, run
 from hephaestus_stream.runtime.stream.credentials import CredentialsWatch
+from hephaestus_stream.runtime.topic_watch import watch_topics
 from hephaestus_stream.runtime.topics import check_rights, check_topics, create_topics
 from hephaestus_stream.settings import Settings
 from hephaestus_stream.telemetry.api import LISTENERS
@@ -138,6 +139,7 @@ async def _work(
         closed.set()
 
     aside = [asyncio.create_task(drain()), asyncio.create_task(credentials.watch())]
+    aside.append(asyncio.create_task(watch_topics(origin, shards)))
     try:
         with (
             Watchdog(),

@@ -74,9 +74,13 @@ def do(ask: Callable[[AdminClient], dict[Any, Future[object]]], connection: Conn
     assert [future.exception(WITHIN) for future in ask(admin).values()] == [None]
 
 
-def make_anew(connection: Connection, topic: str, workers: Workers) -> None:
+def delete(connection: Connection, topic: str, workers: Workers) -> None:
     do(lambda admin: cast("Any", admin).delete_topics([topic]), connection)
     workers.until(lambda: topic not in topic_ids(connection))
+
+
+def make_anew(connection: Connection, topic: str, workers: Workers) -> None:
+    delete(connection, topic, workers)
     create_topics(connection, partitions=PARTITIONS, replication_factor=1)
 
 
@@ -130,6 +134,30 @@ def test_commands_that_were_made_anew(connection: Connection, workers: Workers, 
     accept_the_loss(connection)
     works_again(workers, runs)
     check_runs(topics, runs.started)
+
+
+@pytest.mark.parametrize("topic", ["commands", "state"])
+@pytest.mark.parametrize("is_missed", [False, True])
+@pytest.mark.parity(23)
+def test_topics_that_are_made_anew_under_a_living_worker(
+    connection: Connection, workers: Workers, runs: Runs, topic: str, *, is_missed: bool
+) -> None:
+    worker = workers.started()
+    runs.end(partitions=ALL, of=worker)
+    delete(connection, getattr(Names(connection.namespace), topic), workers)
+    if is_missed:
+        # Without `commands` the group assigns nothing.
+        workers.until(lambda: not worker.partitions or closed(worker, "went missing")(), of=[worker])
+    create_topics(connection, partitions=PARTITIONS, replication_factor=1)
+    # Far more than what is read already, so that reading could go on at the old offsets.
+    started = set[str]().union(*(runs.send(partitions=ALL) for _ in range(10)))
+    workers.until(closed(worker, "--accept-loss"), of=[worker])
+    assert worker.stop() == 0
+
+    accept_the_loss(connection)
+    worker = workers.started()
+    workers.until(lambda: runs.completed() >= started, of=[worker])
+    assert worker.stop() == 0
 
 
 @pytest.mark.parity(23)

@@ -15,6 +15,7 @@ from hephaestus_stream.errors import ShardClosedError
 from hephaestus_stream.runtime.broker import PATIENCE, require_running, unreachable
 from hephaestus_stream.runtime.changelog.following import ChangelogTopic
 from hephaestus_stream.runtime.cluster import Cluster, TopicDescribed
+from hephaestus_stream.runtime.position import WAY_OUT
 from hephaestus_stream.wire.topics import Topics
 
 _PAUSE_SECONDS: Final = 0.1
@@ -31,6 +32,17 @@ class Logs:
 
     changelog: ChangelogTopic
     commands_id: str
+
+    def replaced_by(self, now: Logs) -> ShardClosedError | None:
+        """Why a partition that was opened with these topics must be closed, if it must."""
+        before = {"state": self.changelog.topic_id, "commands": self.commands_id}
+        after = {"state": now.changelog.topic_id, "commands": now.commands_id}
+        anew = [f"`{name}` (id {before[name]}, now {after[name]})" for name in before if before[name] != after[name]]
+        if not anew:
+            return None
+        return ShardClosedError(
+            f"{' and '.join(anew)} was made anew while the partition was open, and what it held is lost. {WAY_OUT}"
+        )
 
 
 def ask_logs(cluster: Cluster, *, stop: threading.Event, patience: timedelta = PATIENCE) -> Logs:

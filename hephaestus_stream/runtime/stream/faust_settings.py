@@ -17,6 +17,7 @@ HEARTBEAT = timedelta(milliseconds=500)
 
 REQUEST_TIMEOUT = timedelta(seconds=40)
 COMMIT_INTERVAL = timedelta(seconds=5)
+METADATA_AGE = timedelta(seconds=5)
 
 Credentials = SASLCredentials | SSLCredentials
 
@@ -36,6 +37,8 @@ def settings(connection: Connection, *, session_timeout: timedelta) -> dict[str,
         "broker_commit_interval": COMMIT_INTERVAL.total_seconds(),
         # The shard knows its position. A reader that resets by itself would skip commands or read them again.
         "consumer_auto_offset_reset": "none",
+        # Only by this the group learns of a topic that was deleted and came back: until then nobody reads it.
+        "consumer_metadata_max_age_ms": METADATA_AGE // timedelta(milliseconds=1),
         "web_enabled": False,
         # All topics are made and checked by the runtime before.
         "topic_allow_declare": False,
