@@ -82,6 +82,15 @@ class WorkerClock:
         difference = self.difference
         return self._wall() - difference if difference < -TOLERANCE else self._wall()
 
+    @property
+    def is_held_against_brokers(self) -> bool:
+        """Whether a broker was ever heard; until then this machine's clock is all that there is."""
+        return self._observed is not None
+
+    def of_brokers(self) -> datetime:
+        """What the brokers' clocks show, as far as is known: what the log and its databases are dated by."""
+        return self._wall() - self.difference
+
     def check(self) -> bool:
         """Whether the clock can be trusted; tells in the log when that changes."""
         difference = self.difference

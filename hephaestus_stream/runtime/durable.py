@@ -16,7 +16,7 @@ from hephaestus_stream.errors import CommitFailedError, DataFolderError, Hephaes
 from hephaestus_stream.runtime.changelog.logs import Logs, ask_logs
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.replay import replay
-from hephaestus_stream.runtime.changelog.store import Store
+from hephaestus_stream.runtime.changelog.store import Store, why_of_wrong_age
 from hephaestus_stream.runtime.clock import WorkerClock, uptime
 from hephaestus_stream.runtime.health import ReplayProgress
 from hephaestus_stream.runtime.position import (
@@ -101,14 +101,7 @@ class DurableShard:
         # Asked for each opening: whatever the worker knew before may have been deleted and made anew.
         logs = self._logs = ask_logs(self._origin.cluster, stop=self._stop)
         self._store = Store(self._origin.folder / str(self._partition), cache=self._origin.cache, derive=derive)
-        self.replayed = replay(
-            self._origin.connection,
-            logs.changelog,
-            partition=self._partition,
-            store=self._store,
-            stop=self._stop,
-            on_progress=self._progress,
-        ).count
+        followed_from = self._replay()
         encoded = self._store.get(POSITION_KEY)
         found = None if encoded is None else decode_position(encoded)
         log = self._origin.commands
@@ -126,6 +119,7 @@ class DurableShard:
         )
         self._failed = () if found is None else found.failed
         self._write(Batch(failed=self._failed), position=position, closed_cleanly=False)
+        self._require_age(followed_from)
         return Opened(
             position,
             end,
@@ -152,6 +146,30 @@ class DurableShard:
             self._producer.close()
             if self._store is not None:
                 self._store.close()
+
+    def _replay(self) -> datetime | None:
+        """Brings the database up to date; returns as of when it was found, unless it was empty or was emptied."""
+        replayed = replay(
+            self._origin.connection,
+            self.logs.changelog,
+            partition=self._partition,
+            store=self.store,
+            stop=self._stop,
+            on_progress=self._progress,
+            clock=self._clock,
+        )
+        self.replayed += replayed.count
+        return replayed.followed_from
+
+    def _require_age(self, followed_from: datetime | None) -> None:
+        """Fills the database anew if it was too old: only the first commit tells what the brokers' clocks show."""
+        appended, life = self._producer.appended_at, self.logs.changelog.tombstone_life
+        if followed_from is None or appended is None:
+            return
+        reason = why_of_wrong_age(followed_from, now=appended, not_after=appended, tombstone_life=life)
+        if reason is not None:
+            self.store.wipe(reason=reason)
+            self._replay()
 
     def _write(self, batch: Batch, *, position: int, closed_cleanly: bool) -> None:
         as_of, sent = self._clock.now(), uptime()

@@ -15,6 +15,7 @@ from hephaestus_stream.runtime.changelog.following import ChangelogTopic
 from hephaestus_stream.runtime.changelog.logs import ask_logs
 from hephaestus_stream.runtime.changelog.replay import replay
 from hephaestus_stream.runtime.changelog.store import Store
+from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.cluster import Cluster
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.position import POSITION_KEY, Position, decode_position, encode_position
@@ -110,6 +111,7 @@ def _position(
                 store=store,
                 stop=stop,
                 on_progress=_in_silence,
+                clock=WorkerClock(),
             )
             encoded = store.get(POSITION_KEY)
         finally:

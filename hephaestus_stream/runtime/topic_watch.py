@@ -38,6 +38,9 @@ async def _look(origin: Origin, shards: OwnedShards, stop: threading.Event) -> N
     try:
         now = await asyncio.to_thread(ask_logs, origin.cluster, stop=stop)
     except ShardClosedError as error:
+        if not opened:
+            # Without `commands` the group assigns nothing, and nobody else says why.
+            _logger.warning("%s", error)
         reasons: dict[int, ShardClosedError | None] = dict.fromkeys(opened, error)
     except HephaestusError as error:
         # Whoever commits or fetches meets it, too, and says so.

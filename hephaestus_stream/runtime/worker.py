@@ -16,6 +16,7 @@ from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.standbys import Standbys
+from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.data_folder import data_folder
 from hephaestus_stream.runtime.exhaustion import explained
@@ -84,7 +85,8 @@ async def _work(
     require_places(catalog)
     partitions = await asyncio.to_thread(_ensure_topics, settings)
     origin = await asyncio.to_thread(_origin, settings)
-    standbys = Standbys(origin)
+    clock = WorkerClock()
+    standbys = Standbys(origin, clock)
     runner = StepRunner(
         concurrency=settings.concurrency,
         threads=settings.threads,
@@ -116,7 +118,7 @@ async def _work(
 
     shards = OwnedShards(
         origin,
-        Surroundings(profile, runner, courier, threads, fail),
+        Surroundings(profile, runner, courier, threads, fail, clock=clock),
         standbys=standbys,
         partitions=partitions,
         on_ready=on_ready,

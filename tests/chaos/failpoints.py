@@ -23,7 +23,6 @@ from typing import Any, Final, cast
 from confluent_kafka import KafkaError, KafkaException
 
 from hephaestus_stream.runtime import clock
-from hephaestus_stream.runtime.changelog import following, replay, standby
 from hephaestus_stream.runtime.changelog.following import Following
 from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.transaction import TransactionalProducer
@@ -33,7 +32,6 @@ Action = Callable[[object], None]
 
 _COMMITTING: Final = "committing"
 _DELIVERED_WITHIN_SECONDS: Final = 10.0
-_LOOK_AT_THE_CLOCK: Final = (clock, following, replay, standby)
 
 
 class FailPoint(StrEnum):
@@ -172,8 +170,7 @@ def shift_clock(by: Path) -> None:
         return datetime.now(tz) + timedelta(seconds=float(seconds or 0))
 
     shifted = SimpleNamespace(now=now, fromtimestamp=datetime.fromtimestamp)
-    for module in _LOOK_AT_THE_CLOCK:
-        _replace(module, "datetime", lambda _real: shifted)
+    _replace(clock, "datetime", lambda _real: shifted)
 
 
 def _kill(point: FailPoint) -> None:

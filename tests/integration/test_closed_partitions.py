@@ -147,7 +147,7 @@ def test_topics_that_are_made_anew_under_a_living_worker(
     delete(connection, getattr(Names(connection.namespace), topic), workers)
     if is_missed:
         # Without `commands` the group assigns nothing.
-        workers.until(lambda: not worker.partitions or closed(worker, "went missing")(), of=[worker])
+        workers.until(lambda: "owns the partitions none" in worker.told() or closed(worker, "went missing")())
     create_topics(connection, partitions=PARTITIONS, replication_factor=1)
     # Far more than what is read already, so that reading could go on at the old offsets.
     started = set[str]().union(*(runs.send(partitions=ALL) for _ in range(10)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,8 @@ from rocksdict import Cache
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.errors import ShardClosedError
 from hephaestus_stream.runtime.changelog.origin import Origin
+from hephaestus_stream.runtime.changelog.store import Store
+from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.position import POSITION_KEY, Position, encode_position
 from hephaestus_stream.runtime.reset import Reset, reset_positions
@@ -95,6 +98,43 @@ def test_a_topic_that_was_made_anew_while_the_worker_lives_closes_the_partition(
     third = DurableShard(origin, 0)
     assert third.open().position == 0
     third.close(position=None)
+
+
+@pytest.mark.parametrize(
+    ("clock_is_off", "age", "is_kept"),
+    [
+        (timedelta(0), timedelta(hours=1), True),
+        # By a clock that is behind it looks half a day old, and younger than deletions are kept.
+        (timedelta(days=-2.5), timedelta(days=3), False),
+        # Dated by a clock that was, and is, ahead.
+        (timedelta(days=2), timedelta(days=-2), False),
+        (timedelta(0), timedelta(days=-2), False),
+    ],
+)
+def test_the_age_of_a_database_is_judged_by_the_brokers_clock(
+    origin: Origin, clock_is_off: timedelta, age: timedelta, *, is_kept: bool
+) -> None:
+    former = DurableShard(origin, 0)
+    former.open()
+    former.close(position=0)
+    store = Store(origin.folder / "0", cache=origin.cache)
+    standing = store.standing
+    assert standing is not None
+    store.adopt(standing.topic_id)
+    deleted_meanwhile, as_of = [(b"risen", b"v")], datetime.now(UTC) - age
+    store.write(deleted_meanwhile, changelog_offset=standing.changelog_offset, as_of=as_of)
+    store.close()
+
+    shard = DurableShard(origin, 0, WorkerClock(lambda: datetime.now(UTC) + clock_is_off))
+    shard.open()
+    found, filled = shard.store.get(b"risen"), shard.store.get(POSITION_KEY)
+    now_standing = shard.store.standing
+    shard.close(position=0)
+
+    assert (found is not None) is is_kept
+    assert filled is not None
+    assert now_standing is not None
+    assert abs(datetime.now(UTC) - now_standing.as_of) < timedelta(minutes=5)
 
 
 def test_state_without_a_position_stays_closed(connection: Connection, origin: Origin) -> None:

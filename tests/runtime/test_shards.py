@@ -27,6 +27,7 @@ from hephaestus_stream.errors import PositionLostError
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.standbys import Standbys
 from hephaestus_stream.runtime.changelog.store import Store
+from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.shard import Surroundings
 from hephaestus_stream.runtime.shards import OwnedShards
@@ -59,7 +60,7 @@ class Place:
 
     def __init__(self, connection: Connection, folder: Path, threads: ThreadPoolExecutor) -> None:
         self.origin = Origin.of(connection, folder=folder, cache=Cache(8_000_000))
-        self.standbys = Standbys(self.origin)
+        self.standbys = Standbys(self.origin, WorkerClock())
         self.runner = StepRunner(concurrency=10, threads=1, processes=1, stop_grace=timedelta(seconds=1))
         self.courier = Courier(connection, on_refusal=lambda: None)
         self.failures: list[BaseException] = []

@@ -16,6 +16,7 @@ from typing import Final
 from confluent_kafka import Message
 
 from hephaestus_stream.runtime.changelog.store import Change, Store, why_untrusted
+from hephaestus_stream.runtime.clock import WorkerClock
 
 # The longest replay for which a database is still followed up; a longer one is noticed while it runs.
 REPLAY_BUDGET: Final = timedelta(minutes=10)
@@ -48,7 +49,8 @@ class Following:
         store: The database; it is wiped if it cannot be trusted.
         log_start: The first offset of its partition.
         log_end: The end of its partition.
-        now: A moment before anything is read.
+        clock: What the brokers' clocks show.
+        started: A moment by that clock, before anything was asked or read.
         hidden_for: For how long a record may lie in the log before it can be read, being of an open transaction. There
             is none while a new owner replays, which has fenced the former one.
 
@@ -56,6 +58,7 @@ class Following:
         next_offset: Where to read on.
         count: How many records were applied.
         wiped: Why the database was emptied first, or None.
+        followed_from: As of when the database was found; None if it was empty, or is since.
     """
 
     def __init__(
@@ -65,7 +68,8 @@ class Following:
         *,
         log_start: int,
         log_end: int,
-        now: datetime,
+        clock: WorkerClock,
+        started: datetime,
         hidden_for: timedelta = timedelta(0),
     ) -> None:
         self.store = store
@@ -78,7 +82,7 @@ class Following:
                 topic_id=changelog.topic_id,
                 log_start=log_start,
                 log_end=log_end,
-                now=now,
+                now=started,
                 replay_budget=REPLAY_BUDGET,
                 tombstone_life=changelog.tombstone_life,
             )
@@ -87,10 +91,12 @@ class Following:
             store.wipe(reason=self.wiped)
         store.adopt(changelog.topic_id)
         standing = store.standing
+        self.followed_from = None if standing is None else standing.as_of
+        self._clock = clock
         self._tombstone_life = changelog.tombstone_life
         self._hidden_for = hidden_for
         # What an empty database is given is what the log still has from now on, however old its records are.
-        self._as_of = now - hidden_for if standing is None else standing.as_of
+        self._as_of = started - hidden_for if standing is None else standing.as_of
         self.next_offset = log_start if standing is None else standing.changelog_offset + 1
 
     def apply(self, messages: Sequence[Message]) -> None:
@@ -131,6 +137,6 @@ class Following:
             self.store.write((), changelog_offset=self.next_offset - 1, as_of=self._as_of)
 
     def _require_in_time(self) -> None:
-        if datetime.now(UTC) - self._as_of > self._tombstone_life:
+        if self._clock.of_brokers() - self._as_of > self._tombstone_life:
             self.store.wipe(reason="following its changelog took longer than deletions are kept")
             raise DeletionsMissedError

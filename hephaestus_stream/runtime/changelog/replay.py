@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from confluent_kafka import Message
@@ -16,6 +16,7 @@ from hephaestus_stream.runtime.broker import PATIENCE, require_running, unreacha
 from hephaestus_stream.runtime.changelog.following import ChangelogTopic, DeletionsMissedError, Following
 from hephaestus_stream.runtime.changelog.reader import ChangelogReader, is_end, is_harmless, is_outage
 from hephaestus_stream.runtime.changelog.store import Store
+from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.wire.connection import Connection
 
 # What one batch may hold: large enough for speed, small enough to feel a stop within a slice.
@@ -35,11 +36,13 @@ class ReplayedState:
         end_offset: The log's end; the next transaction's records get this offset or, after aborted ones, a higher.
         count: How many records were replayed.
         wiped: Why the database was emptied first, or None.
+        followed_from: As of when the database was found; None if it was empty, or was emptied.
     """
 
     end_offset: int
     count: int
     wiped: str | None
+    followed_from: datetime | None
 
 
 def replay(
@@ -50,6 +53,7 @@ def replay(
     store: Store,
     stop: threading.Event,
     on_progress: Progress,
+    clock: WorkerClock,
 ) -> ReplayedState:
     """Bring a database to the end of its changelog; blocks, and belongs into a thread.
 
@@ -63,6 +67,7 @@ def replay(
         store: What to fill.
         stop: Ends the replay within a slice; the next one goes on where this one stopped.
         on_progress: Told the offset reached and the log's end after each batch, in this thread.
+        clock: What the brokers' clocks show, by which the log and its databases are dated.
 
     Raises:
         BrokerUnreachableError: No broker answers, or none sends anything for 8 s.
@@ -73,7 +78,7 @@ def replay(
     try:
         for _ in range(ATTEMPTS):
             try:
-                return _replay_once(reader, changelog, store, partition=partition, on_progress=on_progress)
+                return _replay_once(reader, changelog, store, partition=partition, on_progress=on_progress, clock=clock)
             except DeletionsMissedError:
                 continue
     finally:
@@ -85,12 +90,18 @@ def replay(
 
 
 def _replay_once(
-    reader: ChangelogReader, changelog: ChangelogTopic, store: Store, *, partition: int, on_progress: Progress
+    reader: ChangelogReader,
+    changelog: ChangelogTopic,
+    store: Store,
+    *,
+    partition: int,
+    on_progress: Progress,
+    clock: WorkerClock,
 ) -> ReplayedState:
     reader.await_broker()
-    started = datetime.now(UTC)
+    started = clock.of_brokers()
     low, high = reader.log_range(partition)
-    following = Following(changelog, store, log_start=low, log_end=high, now=started)
+    following = Following(changelog, store, log_start=low, log_end=high, clock=clock, started=started)
     reader.read_from({partition: following.next_offset})
     end: int | None = None
     while end is None:
@@ -99,7 +110,9 @@ def _replay_once(
             following.apply(records)
             on_progress(following.next_offset, high)
     following.at_end(end, seen_at=started)
-    return ReplayedState(end_offset=end, count=following.count, wiped=following.wiped)
+    return ReplayedState(
+        end_offset=end, count=following.count, wiped=following.wiped, followed_from=following.followed_from
+    )
 
 
 def _read(reader: ChangelogReader, partition: int) -> tuple[list[Message], int | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from confluent_kafka import Message
@@ -16,6 +16,7 @@ from hephaestus_stream.runtime.changelog.logs import ask_logs
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.reader import ChangelogReader, is_end, is_harmless
 from hephaestus_stream.runtime.changelog.store import Store
+from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.transaction import TRANSACTION_TIMEOUT
 
 # A quiet log tells nothing: its end is asked for, so that the database does not come of age while it misses nothing.
@@ -36,6 +37,7 @@ class Standby:
         reader: The one that reads its records.
         questions: One that reads nothing. A broker answers each client in order, so that questions of the first would
             wait behind its fetches.
+        clock: What the brokers' clocks show.
 
     Attributes:
         partition: Which.
@@ -47,10 +49,19 @@ class Standby:
         StoppedError: The reader's `stop` was set.
     """
 
-    def __init__(self, origin: Origin, partition: int, *, reader: ChangelogReader, questions: ChangelogReader) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        partition: int,
+        *,
+        reader: ChangelogReader,
+        questions: ChangelogReader,
+        clock: WorkerClock,
+    ) -> None:
         self.partition = partition
         self.was_at_end = False
-        started = datetime.now(UTC)
+        self._clock = clock
+        started = clock.of_brokers()
         logs = ask_logs(origin.cluster, stop=questions.stop, patience=_ANSWER)
         low, self._seen_end = questions.log_range(partition, patience=timedelta(0), attempt=_ANSWER)
         self._reader = reader
@@ -62,7 +73,8 @@ class Standby:
                 self._store,
                 log_start=low,
                 log_end=self._seen_end,
-                now=started,
+                clock=clock,
+                started=started,
                 hidden_for=_OLDEST_OPEN_TRANSACTION,
             )
         except BaseException:
@@ -116,11 +128,13 @@ class Standby:
     def confirm(self) -> None:
         """Ask whether the end is still where it was, and date the database by that.
 
+        A worker that never committed knows of no clock that may date it: then it keeps the date of its last record.
+
         Raises:
             DeletionsMissedError: It lagged longer than deletions are kept; the database is empty now.
         """
         self._confirm_at = time.monotonic() + CONFIRMED_EVERY.total_seconds()
-        asked_at = datetime.now(UTC)
+        asked_at = self._clock.of_brokers() if self._clock.is_held_against_brokers else None
         try:
             _, end = self._questions.log_range(self.partition, patience=timedelta(0), attempt=_ANSWER)
         except ShardClosedError:

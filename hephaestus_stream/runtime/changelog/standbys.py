@@ -17,6 +17,7 @@ from hephaestus_stream.errors import BrokerUnreachableError, ShardClosedError, S
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.reader import PATIENT, ChangelogReader
 from hephaestus_stream.runtime.changelog.standby import Standby
+from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.wire.topics import Topics
 
 _logger = logging.getLogger(__name__)
@@ -37,8 +38,9 @@ class Standbys:
     and replays the rest, so that nothing depends on how far a standby came, or whether it worked at all.
     """
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: Origin, clock: WorkerClock) -> None:
         self._origin = origin
+        self._clock = clock
         self._stop = threading.Event()
         self._changed = threading.Condition()
         self._wanted: frozenset[int] = frozenset()
@@ -124,7 +126,7 @@ class Standbys:
         if partition is None:
             return False
         try:
-            standby = Standby(self._origin, partition, reader=reader, questions=questions)
+            standby = Standby(self._origin, partition, reader=reader, questions=questions, clock=self._clock)
         except (BrokerUnreachableError, ShardClosedError) as error:
             # A busy broker, for all that is known: it is not worth a warning, and the others come first.
             _logger.debug("the standby of partition %d begins later: %s", partition, error)

@@ -20,6 +20,7 @@ from rocksdict import Cache, Rdict, ReadOptions, WriteBatch
 
 from hephaestus_stream.errors import DataFolderError, HephaestusError, StoreDamagedError, StoreFailedError
 from hephaestus_stream.runtime.changelog.store_options import store_options
+from hephaestus_stream.runtime.clock import TOLERANCE
 from hephaestus_stream.runtime.exhaustion import exhaustion_of
 
 log = logging.getLogger(__name__)
@@ -255,8 +256,22 @@ def why_untrusted(
         return f"its offset {standing.changelog_offset} is ahead of the log's end {log_end}"
     if standing.changelog_offset + 1 < log_start:
         return f"the log starts at {log_start} only, it knows all up to {standing.changelog_offset}"
-    if now + replay_budget - standing.as_of > tombstone_life:
-        return f"it is as of {standing.as_of}, deletions since may have left the log after {tombstone_life}"
+    return why_of_wrong_age(standing.as_of, now=now + replay_budget, not_after=now, tombstone_life=tombstone_life)
+
+
+def why_of_wrong_age(as_of: datetime, *, now: datetime, not_after: datetime, tombstone_life: timedelta) -> str | None:
+    """Why a database of this date cannot be followed up, or None.
+
+    Args:
+        as_of: Its date.
+        now: When the last of its changelog is read.
+        not_after: What it cannot be younger than, if the clock that it was dated by was right.
+        tombstone_life: For how long compaction keeps a deletion.
+    """
+    if now - as_of > tombstone_life:
+        return f"it is as of {as_of}, deletions since may have left the log after {tombstone_life}"
+    if as_of > not_after + TOLERANCE:
+        return f"it is as of {as_of}, which is still to come: it was dated by a wrong clock"
     return None
 
 

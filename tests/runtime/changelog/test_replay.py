@@ -23,6 +23,7 @@ from hephaestus_stream.runtime.changelog.following import ChangelogTopic
 from hephaestus_stream.runtime.changelog.logs import ask_logs
 from hephaestus_stream.runtime.changelog.replay import ReplayedState, replay
 from hephaestus_stream.runtime.changelog.store import Change, Store
+from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.cluster import Cluster
 from hephaestus_stream.runtime.topics import TopicSpec, create_topics
 from hephaestus_stream.runtime.transaction import TransactionalProducer
@@ -61,6 +62,7 @@ class Shard:
             store=self.store,
             stop=self.stop,
             on_progress=lambda done, total: self.progress.append((done, total)),
+            clock=WorkerClock(),
         )
 
     def commit(self, *changes: Change) -> int:
@@ -311,6 +313,7 @@ def test_a_stop_ends_a_replay_and_the_next_one_goes_on_where_it_stopped(make_sha
             store=stopped.store,
             stop=stopped.stop,
             on_progress=lambda _done, _total: stopped.stop.set(),
+            clock=WorkerClock(),
         )
     reached = len(stopped.contents())
     assert 0 < reached < 30_000
@@ -338,6 +341,7 @@ def test_a_replay_of_an_old_log_that_was_stopped_goes_on_too(connection: Connect
             store=shard.store,
             stop=shard.stop,
             on_progress=lambda _done, _total: shard.stop.set(),
+            clock=WorkerClock(),
         )
     reached = len(shard.contents())
     shard.stop.clear()

@@ -28,6 +28,7 @@ from hephaestus_stream.runtime.changelog import standby, standbys
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.standbys import Standbys
 from hephaestus_stream.runtime.changelog.store import Store
+from hephaestus_stream.runtime.clock import WorkerClock, uptime
 from hephaestus_stream.runtime.cluster import Cluster
 from hephaestus_stream.runtime.durable import DurableShard, Opened
 from hephaestus_stream.runtime.position import POSITION_KEY
@@ -86,7 +87,7 @@ def own(origins: Callable[[str], Origin], stack: ExitStack) -> Callable[[str, in
 @pytest.fixture
 def followers(origins: Callable[[str], Origin], stack: ExitStack) -> Callable[[str], Standbys]:
     def follow(name: str) -> Standbys:
-        followers = Standbys(origins(name))
+        followers = Standbys(origins(name), WorkerClock())
         stack.callback(followers.close)
         return followers
 
@@ -110,7 +111,7 @@ def test_a_standby_that_takes_over_replays_the_small_rest_only(
 ) -> None:
     owner = own("owner", 0)
     for number in range(50):
-        owner.commit({b"k%d" % number: b"v", b"gone": b"soon"})
+        owner.commit({b"n%d" % number: b"v", b"gone": b"soon"})
     heir = followers("heir")
     heir.follow(frozenset({0}))
     eventually(are_up_to_date(heir, {0}))
@@ -149,7 +150,7 @@ def test_one_thread_follows_many_partitions_and_a_new_one_does_not_rewind_the_ot
     caplog.set_level("INFO", logger=standbys.__name__)
     owners = [own("owner", partition) for partition in range(PARTITIONS)]
     for owner in owners:
-        owner.commit({b"k": b"v"})
+        owner.commit({b"n": b"v"})
     before = threading.active_count()
     follower = followers("follower")
     follower.follow(frozenset({0, 1}))
@@ -169,7 +170,7 @@ def test_what_is_followed_no_more_stays_in_its_folder(
     eventually: Eventually,
 ) -> None:
     owner = own("owner", 1)
-    owner.commit({b"k": b"v"})
+    owner.commit({b"n": b"v"})
     follower = followers("follower")
     follower.follow(frozenset({1}))
     eventually(are_up_to_date(follower, {1}))
@@ -178,7 +179,7 @@ def test_what_is_followed_no_more_stays_in_its_folder(
 
     origin = origins("follower")
     left = Store(origin.folder / "1", cache=origin.cache)
-    assert left.get(b"k") == b"v"
+    assert left.get(b"n") == b"v"
     left.close()
 
 
@@ -190,7 +191,7 @@ def test_a_standby_never_sees_what_is_not_committed(
 ) -> None:
     producer = Producer(connection.librdkafka(transactional_id=f"{connection.namespace}-0"))
     producer.init_transactions(SENT_WITHIN)
-    send(producer, connection, b"kept")
+    send(producer, connection, b"nept")
     producer.commit_transaction(SENT_WITHIN)
     before = datetime.now(UTC)
     send(producer, connection, b"open")
@@ -201,7 +202,7 @@ def test_a_standby_never_sees_what_is_not_committed(
 
     origin = origins("follower")
     copy = Store(origin.folder / "0", cache=origin.cache)
-    assert (copy.get(b"kept"), copy.get(b"open")) == (b"v", None)
+    assert (copy.get(b"nept"), copy.get(b"open")) == (b"v", None)
     standing = copy.standing
     copy.close()
     assert standing is not None
@@ -223,7 +224,7 @@ def test_a_folder_that_cannot_be_trusted_is_filled_anew(
     eventually: Eventually,
 ) -> None:
     owner = own("owner", 0)
-    owner.commit({b"k": b"v"})
+    owner.commit({b"n": b"v"})
     origin = origins("heir")
     old = Store(origin.folder / "0", cache=origin.cache)
     old.adopt(owner.shard.logs.changelog.topic_id)
@@ -234,7 +235,7 @@ def test_a_folder_that_cannot_be_trusted_is_filled_anew(
     eventually(are_up_to_date(heir, {0}))
     heir.let_go(frozenset({0}))
 
-    assert own("heir", 0).contents() == owner.contents() == {b"k": b"v"}
+    assert own("heir", 0).contents() == owner.contents() == {b"n": b"v"}
 
 
 def test_a_database_that_is_damaged_while_it_is_followed_is_filled_anew(
@@ -245,7 +246,7 @@ def test_a_database_that_is_damaged_while_it_is_followed_is_filled_anew(
 ) -> None:
     monkeypatch.setattr(standbys, "_REST", timedelta(milliseconds=100))
     owner = own("owner", 0)
-    owner.commit({b"k": b"v"})
+    owner.commit({b"n": b"v"})
     heir = followers("heir")
     heir.follow(frozenset({0}))
     eventually(are_up_to_date(heir, {0}))
@@ -271,9 +272,9 @@ def test_a_standby_that_lagged_longer_than_deletions_are_kept_begins_anew(
     eventually: Eventually,
 ) -> None:
     owner = own("owner", 0)
-    owner.commit({b"k": b"v"})
+    owner.commit({b"n": b"v"})
     set_option(connection, Topics(connection.namespace).state, "delete.retention.ms", "3600000")
-    heir = Standbys(origins("heir"))
+    heir = Standbys(origins("heir"), WorkerClock())
     stack.callback(heir.close)
     heir.follow(frozenset({0}))
     eventually(are_up_to_date(heir, {0}))
@@ -291,15 +292,20 @@ def test_a_standby_that_lagged_longer_than_deletions_are_kept_begins_anew(
 
 def test_a_quiet_partition_does_not_come_of_age(
     own: Callable[[str, int], Owner],
-    followers: Callable[[str], Standbys],
+    origins: Callable[[str], Origin],
+    stack: ExitStack,
     eventually: Eventually,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(standby, "CONFIRMED_EVERY", timedelta(milliseconds=50))
     monkeypatch.setattr(standby, "_OLDEST_OPEN_TRANSACTION", timedelta(milliseconds=1))
     owner = own("owner", 0)
-    owner.commit({b"k": b"v"})
-    follower = followers("follower")
+    owner.commit({b"n": b"v"})
+    # A commit of this worker told it the brokers' time.
+    clock = WorkerClock()
+    clock.observe(datetime.now(UTC), sent=uptime(), reported=uptime())
+    follower = Standbys(origins("follower"), clock)
+    stack.callback(follower.close)
     follower.follow(frozenset({0}))
     eventually(are_up_to_date(follower, {0}))
     now = datetime.now(UTC)
@@ -317,7 +323,7 @@ def test_a_standby_that_is_let_go_of_while_it_fills_leaves_what_it_has(
     monkeypatch.setattr(standbys, "_BATCH", 100)
     owner = own("owner", 0)
     for first in range(0, 20_000, 1_000):
-        owner.commit({b"k%d" % number: b"v" for number in range(first, first + 1_000)})
+        owner.commit({b"n%d" % number: b"v" for number in range(first, first + 1_000)})
     heir = followers("heir")
     heir.follow(frozenset({0}))
     while not (following := heir._standbys.get(0)) or following.count < 500:
@@ -340,7 +346,7 @@ def test_letting_go_of_what_nobody_follows_returns_at_once(followers: Callable[[
 
 def test_without_a_broker_a_standby_holds_nobody_up(origins: Callable[[str], Origin], stack: ExitStack) -> None:
     nobody = Connection("localhost:1", "nobody")
-    follower = Standbys(replace(origins("follower"), connection=nobody, cluster=Cluster(nobody)))
+    follower = Standbys(replace(origins("follower"), connection=nobody, cluster=Cluster(nobody)), WorkerClock())
     stack.callback(follower.close)
     follower.follow(frozenset({0}))
     follower.let_go(frozenset({0}))
