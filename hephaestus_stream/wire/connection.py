@@ -10,11 +10,13 @@ from typing import Final
 from hephaestus_stream.wire.security import Security, resolved, security_of
 
 # The namespace names the group and the transactions: two groups, or two transactions of a partition, would be two
-# owners that do not know of each other. The others decide what is read, and whether what is sent is lost or doubled.
+# owners that do not know of each other. The others decide what is read, and of which broker, since those that
+# follow the leader tell earlier ends, and whether what is sent is lost or doubled.
 OWN_OPTIONS: Final = frozenset(
     {
         "acks",
         "auto.offset.reset",
+        "client.rack",
         "enable.auto.commit",
         "enable.auto.offset.store",
         "enable.idempotence",

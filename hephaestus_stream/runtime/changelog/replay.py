@@ -103,12 +103,17 @@ def _replay_once(
     low, high = reader.log_range(partition)
     following = Following(changelog, store, log_start=low, log_end=high, clock=clock, started=started)
     reader.read_from({partition: following.next_offset})
-    end: int | None = None
-    while end is None:
-        records, end = _read(reader, partition)
+    # A broker that follows the leader, or leads since a moment, may tell an end that is none.
+    end = -1
+    while end < high:
+        records, seen = _read(reader, partition)
         if records:
             following.apply(records)
             on_progress(following.next_offset, high)
+        if seen is not None:
+            end = seen
+        elif not records:
+            _, high = reader.log_range(partition)
     following.at_end(end, seen_at=started)
     return ReplayedState(
         end_offset=end, count=following.count, wiped=following.wiped, followed_from=following.followed_from
@@ -116,7 +121,7 @@ def _replay_once(
 
 
 def _read(reader: ChangelogReader, partition: int) -> tuple[list[Message], int | None]:
-    """The next records, and the log's end if they reach it."""
+    """The next records, and the end that the broker tells if they reach it; neither after a long silence."""
     deadline = time.monotonic() + PATIENCE.total_seconds()
     while True:
         require_running(reader.stop, doing=f"replaying {reader.topic}[{partition}]")
@@ -126,7 +131,7 @@ def _read(reader: ChangelogReader, partition: int) -> tuple[list[Message], int |
         if time.monotonic() > deadline:
             # Nothing and no end: somebody should have sent either.
             reader.await_broker()
-            deadline = time.monotonic() + PATIENCE.total_seconds()
+            return [], None
 
 
 def _split(reader: ChangelogReader, partition: int, messages: Sequence[Message]) -> tuple[list[Message], int | None]:

@@ -21,6 +21,7 @@ from rocksdict import Cache
 from hephaestus_stream.errors import BrokerUnreachableError, ShardClosedError, StoppedError
 from hephaestus_stream.runtime.changelog.following import ChangelogTopic
 from hephaestus_stream.runtime.changelog.logs import ask_logs
+from hephaestus_stream.runtime.changelog.reader import ChangelogReader
 from hephaestus_stream.runtime.changelog.replay import ReplayedState, replay
 from hephaestus_stream.runtime.changelog.store import Change, Store
 from hephaestus_stream.runtime.clock import WorkerClock
@@ -193,6 +194,33 @@ def test_an_aborted_transaction_is_not_replayed_and_does_not_hide_the_end(
     assert (replayed.count, replayed.end_offset) == (1, 4)
     behind.cycle((b"a", b"2"))
     assert behind.follow().count == 0
+
+
+def test_an_end_before_the_leaders_is_none(make_shard: MakeShard, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard = make_shard("a")
+    shard.open()
+    shard.commit((b"early", b"1"))
+    heir = make_shard("b")
+    heir.producer.open()
+    log_range = ChangelogReader.log_range
+
+    def leaders(reader: ChangelogReader, partition: int, **options: timedelta) -> tuple[int, int]:
+        # One record and its marker more than the follower has that is read from.
+        low, high = log_range(reader, partition, **options)
+        return low, high + 2
+
+    monkeypatch.setattr(ChangelogReader, "log_range", leaders)
+    replay(
+        heir.connection,
+        heir.changelog,
+        partition=PARTITION,
+        store=heir.store,
+        stop=heir.stop,
+        # The follower catches up after its first end was met.
+        on_progress=lambda *_: heir.store.get(b"late") or heir.commit((b"late", b"1")),
+        clock=WorkerClock(),
+    )
+    assert heir.store.get(b"late") == b"1"
 
 
 def test_a_database_at_the_end_replays_nothing_and_is_as_of_now(make_shard: MakeShard) -> None:
