@@ -66,6 +66,7 @@ class DurableShard:
         self._producer = TransactionalProducer(origin.connection, partition=partition, stop=self._stop)
         self._store: Store | None = None
         self._logs: Logs | None = None
+        self._followed_from: datetime | None = None
         self._failed: tuple[str, ...] = ()
         self.replay = ReplayProgress(0, 0)
         """How far an opening has followed the changelog."""
@@ -101,7 +102,7 @@ class DurableShard:
         # Asked for each opening: whatever the worker knew before may have been deleted and made anew.
         logs = self._logs = ask_logs(self._origin.cluster, stop=self._stop)
         self._store = Store(self._origin.folder / str(self._partition), cache=self._origin.cache, derive=derive)
-        followed_from = self._replay()
+        self._followed_from = self._replay()
         encoded = self._store.get(POSITION_KEY)
         found = None if encoded is None else decode_position(encoded)
         log = self._origin.commands
@@ -119,7 +120,6 @@ class DurableShard:
         )
         self._failed = () if found is None else found.failed
         self._write(Batch(failed=self._failed), position=position, closed_cleanly=False)
-        self._require_age(followed_from)
         return Opened(
             position,
             end,
@@ -161,15 +161,20 @@ class DurableShard:
         self.replayed += replayed.count
         return replayed.followed_from
 
-    def _require_age(self, followed_from: datetime | None) -> None:
-        """Fills the database anew if it was too old: only the first commit tells what the brokers' clocks show."""
-        appended, life = self._producer.appended_at, self.logs.changelog.tombstone_life
-        if followed_from is None or appended is None:
-            return
-        reason = why_of_wrong_age(followed_from, now=appended, not_after=appended, tombstone_life=life)
+    def _fill_anew(self, appended: datetime | None) -> bool:
+        """Fills the database anew if it was too old: only the first commit tells what the brokers' clocks show.
+
+        Until then the database keeps the date that it was found with.
+        """
+        found, self._followed_from = self._followed_from, None
+        if found is None or appended is None:
+            return False
+        life = self.logs.changelog.tombstone_life
+        reason = why_of_wrong_age(found, now=appended, not_after=appended, tombstone_life=life)
         if reason is not None:
             self.store.wipe(reason=reason)
             self._replay()
+        return reason is not None
 
     def _write(self, batch: Batch, *, position: int, closed_cleanly: bool) -> None:
         as_of, sent = self._clock.now(), uptime()
@@ -208,6 +213,8 @@ class DurableShard:
         appended = self._producer.appended_at
         if appended is not None:
             self._clock.observe(appended, sent=sent, reported=uptime())
+        if self._fill_anew(appended):
+            return
         # Whatever lies beyond the position was appended after it, whatever this machine's clock says.
         self.store.write(changes, changelog_offset=offset, as_of=appended or as_of)
 

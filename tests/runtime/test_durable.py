@@ -100,6 +100,16 @@ def test_a_topic_that_was_made_anew_while_the_worker_lives_closes_the_partition(
     third.close(position=None)
 
 
+def age_database(origin: Origin, *, as_of: datetime) -> None:
+    """Dates a database that is closed, and gives it a key that was deleted since."""
+    store = Store(origin.folder / "0", cache=origin.cache)
+    standing = store.standing
+    assert standing is not None
+    store.adopt(standing.topic_id)
+    store.write([(b"risen", b"v")], changelog_offset=standing.changelog_offset, as_of=as_of)
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("clock_is_off", "age", "is_kept"),
     [
@@ -117,13 +127,7 @@ def test_the_age_of_a_database_is_judged_by_the_brokers_clock(
     former = DurableShard(origin, 0)
     former.open()
     former.close(position=0)
-    store = Store(origin.folder / "0", cache=origin.cache)
-    standing = store.standing
-    assert standing is not None
-    store.adopt(standing.topic_id)
-    deleted_meanwhile, as_of = [(b"risen", b"v")], datetime.now(UTC) - age
-    store.write(deleted_meanwhile, changelog_offset=standing.changelog_offset, as_of=as_of)
-    store.close()
+    age_database(origin, as_of=datetime.now(UTC) - age)
 
     shard = DurableShard(origin, 0, WorkerClock(lambda: datetime.now(UTC) + clock_is_off))
     shard.open()
@@ -135,6 +139,30 @@ def test_the_age_of_a_database_is_judged_by_the_brokers_clock(
     assert filled is not None
     assert now_standing is not None
     assert abs(datetime.now(UTC) - now_standing.as_of) < timedelta(minutes=5)
+
+
+def test_a_database_that_is_too_old_keeps_its_date_until_it_is_filled_anew(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = DurableShard(origin, 0)
+    former.open()
+    former.close(position=0)
+    too_old = datetime.now(UTC) - timedelta(days=3)
+    age_database(origin, as_of=too_old)
+
+    def die(*_: object, **__: object) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr(Store, "wipe", die)
+    shard = DurableShard(origin, 0, WorkerClock(lambda: datetime.now(UTC) - timedelta(days=2.5)))
+    with pytest.raises(InterruptedError):
+        shard.open()
+    shard.close(position=None)
+
+    store = Store(origin.folder / "0", cache=origin.cache)
+    assert store.standing is not None
+    assert store.standing.as_of == too_old
+    store.close()
 
 
 def test_state_without_a_position_stays_closed(connection: Connection, origin: Origin) -> None:

@@ -97,6 +97,10 @@ class Following:
         self._hidden_for = hidden_for
         # What an empty database is given is what the log still has from now on, however old its records are.
         self._as_of = started - hidden_for if standing is None else standing.as_of
+        # Until the end is reached for the first time this is the date that the database was found with: only the log's
+        # own dates tell how long ago that is, if the clock is wrong, and none may make the database look younger.
+        self._since = self._as_of
+        self._catches_up = True
         self.next_offset = log_start if standing is None else standing.changelog_offset + 1
 
     def apply(self, messages: Sequence[Message]) -> None:
@@ -105,16 +109,19 @@ class Following:
         Raises:
             DeletionsMissedError: They were read too late.
         """
-        self._require_in_time()
+        last = messages[-1]
+        # The log's own clock: whatever lies beyond this record was appended after it.
+        appended = datetime.fromtimestamp(last.timestamp()[1] / 1000, UTC)
+        self._require_in_time(appended)
         changes: list[Change] = []
         for message in messages:
             key = message.key()
             if key is not None:
                 changes.append((key, message.value()))
-        last = messages[-1]
         offset = last.offset() or 0
-        # The log's own clock: whatever lies beyond this record was appended after it.
-        self._as_of = max(self._as_of, datetime.fromtimestamp(last.timestamp()[1] / 1000, UTC))
+        self._as_of = max(self._as_of, appended)
+        if not self._catches_up:
+            self._since = self._as_of
         self.store.write(changes, changelog_offset=offset, as_of=self._as_of)
         self.count += len(messages)
         self.next_offset = offset + 1
@@ -129,14 +136,16 @@ class Following:
         Raises:
             DeletionsMissedError: The end was reached too late.
         """
-        self._require_in_time()
+        self._require_in_time(self._as_of)
         if seen_at is not None:
             self._as_of = max(self._as_of, seen_at - self._hidden_for)
+        self._since, self._catches_up = self._as_of, False
         self.next_offset = max(self.next_offset, end)
         if end > 0:
             self.store.write((), changelog_offset=self.next_offset - 1, as_of=self._as_of)
 
-    def _require_in_time(self) -> None:
-        if self._clock.of_brokers() - self._as_of > self._tombstone_life:
+    def _require_in_time(self, appended: datetime) -> None:
+        now = self._clock.of_brokers()
+        if max(now - self._as_of, appended - self._since) > self._tombstone_life:
             self.store.wipe(reason="following its changelog took longer than deletions are kept")
             raise DeletionsMissedError

@@ -114,7 +114,8 @@ def _replay_once(
             end = seen
         elif not records:
             _, high = reader.log_range(partition)
-    following.at_end(end, seen_at=started)
+    # A clock that nobody confirmed dates nothing: whoever opens the partition does, by its first commit.
+    following.at_end(end, seen_at=started if clock.is_held_against_brokers else None)
     return ReplayedState(
         end_offset=end, count=following.count, wiped=following.wiped, followed_from=following.followed_from
     )

@@ -24,7 +24,7 @@ from hephaestus_stream.runtime.changelog.logs import ask_logs
 from hephaestus_stream.runtime.changelog.reader import ChangelogReader
 from hephaestus_stream.runtime.changelog.replay import ReplayedState, replay
 from hephaestus_stream.runtime.changelog.store import Change, Store
-from hephaestus_stream.runtime.clock import WorkerClock
+from hephaestus_stream.runtime.clock import WorkerClock, uptime
 from hephaestus_stream.runtime.cluster import Cluster
 from hephaestus_stream.runtime.topics import TopicSpec, create_topics
 from hephaestus_stream.runtime.transaction import TransactionalProducer
@@ -47,6 +47,9 @@ class Shard:
         self.connection = connection
         self.changelog = changelog
         self.stop = threading.Event()
+        self.clock = WorkerClock()
+        # As a commit of the same worker does.
+        self.clock.observe(datetime.now(UTC), sent=uptime(), reported=uptime())
         self.progress: list[tuple[int, int]] = []
         self.producer = TransactionalProducer(connection, partition=PARTITION, stop=self.stop)
         self.store = Store(folder, cache=CACHE, derive=by_status)
@@ -63,7 +66,7 @@ class Shard:
             store=self.store,
             stop=self.stop,
             on_progress=lambda done, total: self.progress.append((done, total)),
-            clock=WorkerClock(),
+            clock=self.clock,
         )
 
     def commit(self, *changes: Change) -> int:
@@ -209,6 +212,11 @@ def test_an_end_before_the_leaders_is_none(make_shard: MakeShard, monkeypatch: p
         low, high = log_range(reader, partition, **options)
         return low, high + 2
 
+    def catch_up(_reached: int, _end: int) -> None:
+        # After the first end was met.
+        if heir.store.get(b"late") is None:
+            heir.commit((b"late", b"1"))
+
     monkeypatch.setattr(ChangelogReader, "log_range", leaders)
     replay(
         heir.connection,
@@ -216,8 +224,7 @@ def test_an_end_before_the_leaders_is_none(make_shard: MakeShard, monkeypatch: p
         partition=PARTITION,
         store=heir.store,
         stop=heir.stop,
-        # The follower catches up after its first end was met.
-        on_progress=lambda *_: heir.store.get(b"late") or heir.commit((b"late", b"1")),
+        on_progress=catch_up,
         clock=WorkerClock(),
     )
     assert heir.store.get(b"late") == b"1"
