@@ -145,12 +145,19 @@ class Store:
         self._standing = standing
 
     def wipe(self, *, reason: str) -> None:
-        """Empty the database, because it cannot be trusted; replay fills it again."""
+        """Empty the database, because it cannot be trusted; replay fills it again.
+
+        Raises:
+            StoreFailedError: The disk keeps it.
+        """
         log.warning("wiping %s, it will be replayed from its changelog: %s", self.path, reason)
-        self._database.close()
+        self.close()
+        self._standing = None
         destroy(self.path)
         self._database = self._open()
-        self._standing = None
+        self._closed = False
+        if not self.is_empty:
+            raise _not_deleted(self.path, "its entries are still there")
 
     def close(self) -> None:
         """Write what is in memory to disk and let the folder go; a second call does nothing."""
@@ -229,8 +236,26 @@ class Store:
 
 
 def destroy(path: Path) -> None:
-    """Delete the folder of a store that is closed; none is fine."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Delete the folder of a store that is closed; none is fine.
+
+    Raises:
+        StoreFailedError: The disk keeps it.
+    """
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        shutil.rmtree(path, ignore_errors=True)
+    except OSError as error:
+        raise _not_deleted(path, str(error)) from error
+    if path.exists():
+        raise _not_deleted(path, "the folder is still there")
+
+
+def _not_deleted(path: Path, reason: str) -> StoreFailedError:
+    return StoreFailedError(
+        f"{path} cannot be trusted, and cannot be deleted ({reason}): look at the disk and at the folder's owner and "
+        f"rights, or delete it by hand; what was committed is in Kafka"
+    )
 
 
 def why_untrusted(

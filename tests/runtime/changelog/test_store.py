@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
@@ -12,7 +14,7 @@ from secrets import token_bytes
 import pytest
 from rocksdict import Cache
 
-from hephaestus_stream.errors import StoreDamagedError
+from hephaestus_stream.errors import StoreDamagedError, StoreFailedError
 from hephaestus_stream.runtime.changelog.store import Change, Standing, Store, destroy, why_untrusted
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -227,6 +229,23 @@ def test_destroying_leaves_no_folder(open_store: OpenStore, tmp_path: Path) -> N
     destroy(tmp_path / "store")
     destroy(tmp_path / "store")
     assert not (tmp_path / "store").exists()
+
+
+def test_a_store_that_the_disk_keeps_is_not_trusted_after_its_wipe(
+    open_store: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    store = open_store(tmp_path / "store")
+    store.adopt("first")
+    store.write([(b"deleted meanwhile", b"v")], changelog_offset=1, as_of=NOW)
+    monkeypatch.setattr(os, "unlink", refuse)
+    with pytest.raises(StoreFailedError, match=r"cannot be deleted .*Permission denied"):
+        store.wipe(reason="it is too old")
+    assert store.standing is None
+    # Whoever closes what failed to open meets no second error.
+    store.close()
 
 
 def doubt(standing: Standing | None, *, log_start: int = 0) -> str | None:
