@@ -31,6 +31,7 @@ _MODULES: Final = (
     "tests.integration.flows",
     "tests.integration.large_flows",
     "tests.integration.retry_flows",
+    "tests.integration.rude_flows",
     "tests.integration.runner_flows",
     "tests.integration.unique_flows",
 )

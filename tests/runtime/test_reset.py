@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from rocksdict import Cache
 
 from hephaestus_stream.errors import ShardClosedError
+from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.commands_log import CommandsLog
+from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.position import POSITION_KEY, Position, check_position, encode_position
 from hephaestus_stream.runtime.reset import Reset, reset_positions
 from hephaestus_stream.runtime.topics import create_topics, topic_ids
@@ -76,6 +81,28 @@ def test_a_position_in_a_topic_that_was_made_anew_begins_at_its_start(connection
     commit_position(connection, Position(commands_offset=70, commands_topic_id="another", closed_cleanly=False))
 
     assert reset_positions(connection) == [Reset(0, before=70, after=0)]
+
+
+def test_a_lost_worker_and_what_the_engine_failed_on_are_not_forgotten(connection: Connection, tmp_path: Path) -> None:
+    create_topics(connection, partitions=1, replication_factor=1)
+    seen = datetime(2026, 1, 2, tzinfo=UTC)
+    lost = Position(
+        commands_offset=70,
+        commands_topic_id="another",
+        closed_cleanly=False,
+        committed_at=seen,
+        failed=("a::1", "a::2"),
+    )
+    commit_position(connection, lost)
+
+    assert reset_positions(connection) == [Reset(0, before=70, after=0)]
+
+    origin = Origin.of(connection, folder=tmp_path, cache=Cache(8_000_000))
+    shard = DurableShard(origin, 0)
+    opened = shard.open()
+    shard.close(position=None)
+    origin.close()
+    assert (opened.worker_lost, opened.last_seen, opened.failed) == (True, seen, ("a::1", "a::2"))
 
 
 def test_a_position_that_is_garbage_counts_as_none(connection: Connection) -> None:
