@@ -16,7 +16,13 @@ from typing import Final, cast
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from hephaestus_stream.errors import AccessDeniedError, CommitFailedError, FencedError, RecordRefusedError
+from hephaestus_stream.errors import (
+    AccessDeniedError,
+    CommitFailedError,
+    FencedError,
+    RecordRefusedError,
+    StoppedError,
+)
 from hephaestus_stream.kafka_client import DENIED, denied
 from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, SLICE, await_broker, kafka_error, require_running
 from hephaestus_stream.runtime.producer_errors import BROKEN_OFF, CONFLICT, FENCED, HOPELESS, REFUSED
@@ -35,6 +41,8 @@ TRANSACTION_TIMEOUT: Final = timedelta(seconds=60)
 # By then the coordinator has ended the transaction by itself: what it decided only the next owner can find out.
 COMMIT_DEADLINE: Final = 2 * TRANSACTION_TIMEOUT
 LONGEST_REST: Final = timedelta(seconds=1)
+# How long a stop waits for the answer to what would fence the next owner; a coordinator that is there gives it at once.
+LAST_WORD: Final = timedelta(seconds=5)
 
 
 class _AbortableError(Exception):
@@ -64,6 +72,7 @@ class TransactionalProducer:
         self.appended_at: datetime | None = None
         """When a broker appended the last record of `state` of the last commit, by the broker's clock."""
         self._is_closed = False
+        self._is_fencing = False
         settings = connection.librdkafka(
             transactional_id=self._name,
             transaction_timeout_ms=int(TRANSACTION_TIMEOUT.total_seconds() * 1000),
@@ -87,13 +96,17 @@ class TransactionalProducer:
             BrokerUnreachableError: No broker answers.
             CommitFailedError: The cluster does not let this worker be the owner.
             AccessDeniedError: The worker may not use the partition's transactional id.
-            StoppedError: The partition is being closed.
+            StoppedError: The partition is being closed; nothing is under way any more that would fence its next owner.
         """
         await_broker(self._producer, self._connection, stop=self._stop)
         try:
-            self._sliced(self._producer.init_transactions, doing="opening the producer")
+            self._sliced(self._fence, doing="opening the producer")
         except _AbortableError as problem:
             raise self._failed(problem.error, doing="opening the producer") from problem
+        except StoppedError as stopped:
+            self._finish_fencing()
+            # Its frames know the producer, which has to end with `close`, and not when the collector comes.
+            raise stopped.with_traceback(None) from None
 
     def commit(self, records: Sequence[OutputRecord]) -> int | None:
         """Write all records in one transaction; when it returns they are committed.
@@ -156,6 +169,20 @@ class TransactionalProducer:
         self._producer.poll(0)
         # Its threads end here. `hear` makes a circle, and the collector may leave them until after many rebalances.
         del self._producer, self._send
+
+    def _fence(self, seconds: float) -> None:
+        self._is_fencing = True
+        self._producer.init_transactions(seconds)
+        self._is_fencing = False
+
+    def _finish_fencing(self) -> None:
+        """Waits for the answer to a fencing that was given up: librdkafka goes on with it in the background."""
+        deadline = time.monotonic() + LAST_WORD.total_seconds()
+        while self._is_fencing and time.monotonic() < deadline:
+            try:
+                self._fence(SLICE.total_seconds())
+            except KafkaException as failure:
+                self._is_fencing = kafka_error(failure).retriable()
 
     def _write(self, records: Sequence[OutputRecord], attempt: Attempt) -> None:
         doing = "beginning a transaction"

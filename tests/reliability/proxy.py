@@ -21,6 +21,9 @@ Whose = Callable[[str], bool]
 _HEAD: Final = struct.Struct(">ihhih")
 _CHUNK: Final = 64 * 1024
 
+INIT_PRODUCER_ID: Final = 22
+"""The number of the request that fences."""
+
 
 def everybody(_client: str) -> bool:
     """All connections."""
@@ -69,10 +72,17 @@ class Proxy:
         self._is_cut: Whose = nobody
         self._healed = asyncio.Event()
         self._delay = 0.0
+        self._trap: tuple[int, threading.Event] | None = None
 
     def cut(self, whose: Whose = everybody) -> None:
         """Holds back everything of these clients, in both directions, and what new connections of theirs send."""
         self._loop.call_soon_threadsafe(self._change, whose)
+
+    def cut_at(self, request: int) -> threading.Event:
+        """Holds back everything from the next request of a kind on; the event tells when it has come."""
+        sprung = threading.Event()
+        self._trap = request, sprung
+        return sprung
 
     def heal(self) -> None:
         """Delivers what was held back: to the broker, a client's requests of long ago are news."""
@@ -134,11 +144,20 @@ class Proxy:
 
     async def _pass_on(self, client: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(_CHUNK):
+            self._watch(data)
             await self._passable(client)
             if self._delay:
                 await asyncio.sleep(self._delay)
             writer.write(data)
             await writer.drain()
+
+    def _watch(self, data: bytes) -> None:
+        # librdkafka writes each request by itself.
+        if self._trap is not None and len(data) >= _HEAD.size and _HEAD.unpack_from(data)[1] == self._trap[0]:
+            _, sprung = self._trap
+            self._trap = None
+            self._is_cut = everybody
+            sprung.set()
 
     async def _passable(self, client: str) -> None:
         while self._is_cut(client):
