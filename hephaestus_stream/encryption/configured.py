@@ -9,7 +9,7 @@ from typing import cast
 
 import msgspec
 
-from hephaestus_stream.encryption.key import KeyProvider, Keyring
+from hephaestus_stream.encryption.key import CurrentKeyError, KeyProvider, Keyring, is_key_id
 from hephaestus_stream.errors import SettingsError
 
 
@@ -24,6 +24,8 @@ def keyring_of(keys: Mapping[str, str], *, file: Path | None, current: str | Non
         return None
     try:
         return Keyring.from_base64(all_keys, current=current)
+    except CurrentKeyError:
+        raise SettingsError(_without_current(all_keys, current)) from None
     except ValueError as error:
         raise SettingsError(f"the encryption keys of the settings are wrong: {error}") from None
 
@@ -51,6 +53,15 @@ def provider_named(name: str) -> KeyProvider:
             f"encryption_provider names '{name}', which is no KeyProvider: it needs `current` and `key`"
         )
     return cast("KeyProvider", found)
+
+
+def _without_current(keys: Mapping[str, str], current: str | None) -> str:
+    choice = f"set encryption_key_id (HEPHAESTUS_ENCRYPTION_KEY_ID) to {' or '.join(keys)}"
+    if current is None:
+        return f"there are {len(keys)} encryption keys, and nothing says which of them encrypts: {choice}"
+    # A key that stands in the wrong place is not quoted.
+    shown = f"'{current}', which is" if is_key_id(current) else "set to"
+    return f"encryption_key_id is {shown} the id of no key here: {choice}"
 
 
 def _read(file: Path) -> dict[str, str]:

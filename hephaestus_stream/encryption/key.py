@@ -33,6 +33,10 @@ class KeyProvider(Protocol):
         ...
 
 
+class CurrentKeyError(ValueError):
+    """Nothing says which key is the current one, or what does names none of the keys."""
+
+
 class Keyring:
     """Keys that are all known from the beginning; one is current, the others are for reading.
 
@@ -100,5 +104,5 @@ def _current(keys: Mapping[str, bytes], current: str | None) -> str:
         return next(iter(keys))
     if current is None or current not in keys:
         problem = "nothing says which key is current" if current is None else "the current key is none of the keys"
-        raise ValueError(f"{problem}: name one of {', '.join(keys)}")
+        raise CurrentKeyError(f"{problem}: name one of {', '.join(keys)}")
     return current

@@ -84,8 +84,13 @@ def test_what_is_no_provider_is_refused(name: str, told: str) -> None:
         ({"a": "c2hvcnQ="}, None, "the key 'a' has 5 bytes and must have 32"),
         ({"a": f"!{A}"}, None, "the key 'a' is no base64"),
         ({A: A}, None, "an id of a key has up to 100 letters"),
-        ({"a": A, "b": B}, None, "nothing says which key is current: name one of a, b"),
-        ({"a": A, "b": B}, B, "the current key is none of the keys: name one of a, b"),
+        (
+            {"a": A, "b": B},
+            None,
+            r"which of them encrypts: set encryption_key_id \(HEPHAESTUS_ENCRYPTION_KEY_ID\) to a or b",
+        ),
+        ({"a": A, "b": B}, "c", "encryption_key_id is 'c', which is the id of no key here: set encryption_key_id"),
+        ({"a": A, "b": B}, B, "encryption_key_id is set to the id of no key here: set encryption_key_id"),
         ({}, "a", "there is no key at all"),
     ],
 )
