@@ -176,21 +176,34 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: They are wrong, or there are none and `encryption_required` is set.
         """
-        provider = (
-            keyring_of(self.encryption_keys, file=self.encryption_keys_file, current=self.encryption_key_id)
-            if self.encryption_provider is None
-            else provider_named(self.encryption_provider)
-        )
+        provider = self._provider()
         if provider is None and self.encryption_required:
             raise SettingsError("encryption_required is set, and there are no keys: set encryption_keys_file")
         return provider
 
-    def cipher(self) -> Cipher:
-        """What a worker seals and opens payloads with; raises as `keys` does."""
+    def _provider(self) -> KeyProvider | None:
+        if self.encryption_provider is None:
+            return keyring_of(self.encryption_keys, file=self.encryption_keys_file, current=self.encryption_key_id)
+        settings = ("encryption_keys_file", "encryption_keys", "encryption_key_id")
+        beside = [name for name in settings if getattr(self, name)]
+        if beside:
+            raise SettingsError(
+                f"encryption_provider gives all keys, and {beside[0]} beside it would be without effect: leave one out"
+            )
+        return provider_named(self.encryption_provider)
+
+    def cipher(self, *, holder: str = "the worker") -> Cipher:
+        """What payloads are sealed and opened with; raises as `keys` does.
+
+        Args:
+            holder: Who has the keys, as errors name it.
+        """
         provider = self.keys()
         if provider is None:
             return NO_KEYS
-        return Cipher(provider, required=self.encryption_required, seals_errors=self.encryption_of_errors)
+        return Cipher(
+            provider, required=self.encryption_required, seals_errors=self.encryption_of_errors, holder=holder
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -19,7 +19,7 @@ def decrypt(record: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-", 
     Args:
         record: One record as JSON; `-` reads one a line from standard input.
     """
-    cipher = load_settings().cipher()
+    cipher = load_settings().cipher(holder="this command")
     if not cipher.is_on:
         raise SettingsError("there are no keys to decrypt with: set encryption_keys_file, or encryption_provider")
     for number, line in enumerate(sys.stdin if record == "-" else [record], 1):

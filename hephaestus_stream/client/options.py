@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal, TypedDict, cast
+from typing import Final, Literal, TypedDict, cast
 
 from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
 from hephaestus_stream.encryption.key import KeyProvider
 from hephaestus_stream.wire.connection import Connection
+
+_HOLDER: Final = "this client"
 
 
 class Sending(TypedDict, total=False):
@@ -85,10 +87,10 @@ def connected_by(
     if connection is not None:
         if bootstrap is not None or namespace is not None:
             raise TypeError("give a connection, or bootstrap= and namespace=, not both")
-        return connection, NO_KEYS if keys is None else Cipher(keys)
+        return connection, NO_KEYS if keys is None else Cipher(keys, holder=_HOLDER)
     # Only here are settings needed, and pydantic-settings takes a quarter of a second to import.
     from hephaestus_stream.settings import load_settings  # noqa: PLC0415
 
     given = {"bootstrap": bootstrap, "namespace": namespace}
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
-    return settings.connection, settings.cipher() if keys is None else Cipher(keys)
+    return settings.connection, settings.cipher(holder=_HOLDER) if keys is None else Cipher(keys, holder=_HOLDER)

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from hephaestus_stream.encryption.envelope import NONCE_BYTES, PREFIX, Envelope, Place
-from hephaestus_stream.encryption.key import KeyProvider, require_key
+from hephaestus_stream.encryption.key import KeyProvider, Keyring, require_key
 from hephaestus_stream.encryption.own_error import own
 from hephaestus_stream.errors import PayloadUnreadableError, SettingsError
 
@@ -32,6 +32,7 @@ class Cipher:
         provider: Gives the keys; without one nothing is sealed, and what is sealed cannot be opened.
         required: Whether senders of commands must encrypt.
         seals_errors: Whether the texts of exceptions are sealed as well, which may quote payloads.
+        holder: Who has these keys, as errors name it; a refusal of the worker is read at its client.
 
     Raises:
         SettingsError: The extra is not installed, or the provider has no current key.
@@ -39,11 +40,17 @@ class Cipher:
     """
 
     def __init__(
-        self, provider: KeyProvider | None = None, *, required: bool = False, seals_errors: bool = True
+        self,
+        provider: KeyProvider | None = None,
+        *,
+        required: bool = False,
+        seals_errors: bool = True,
+        holder: str = "the worker",
     ) -> None:
         self._provider = provider
         self._keys: dict[str, _Key] = {}
         self._last: _Key | None = None if provider is None else self._first(provider)
+        self._holder = holder
         self.required: Final = required
         self.seals_errors: Final = seals_errors and provider is not None
 
@@ -51,6 +58,15 @@ class Cipher:
     def is_on(self) -> bool:
         """Whether there are keys."""
         return self._provider is not None
+
+    def __str__(self) -> str:
+        """What a worker tells of its keys when it starts."""
+        if self._last is None:
+            return "payloads are not encrypted"
+        told = f"payloads are encrypted under {self._last.id}"
+        if not isinstance(self._provider, Keyring):
+            return f"{told}; {type(self._provider).__name__} gives the keys"
+        return f"{told}; also reads {', '.join(self._provider.others)}" if self._provider.others else told
 
     def mark(self, id: str) -> str:  # noqa: A002 - the wire's own word
         """A key as runs name it that have payloads under it: of one that is not here the id is all that is known."""
@@ -99,11 +115,10 @@ class Cipher:
         envelope = Envelope.from_json(stored, place)
         key = self._find(envelope.key)
         if key is None:
-            here = "" if self.is_on else ", and has no keys at all"
+            lack = f"which {self._holder} lacks" if self.is_on else f"and {self._holder} has no keys"
             raise own(
                 PayloadUnreadableError(
-                    f"{place} is encrypted with the key '{envelope.key}', which this process does not have{here}: "
-                    "give it that key for reading",
+                    f"{place} is encrypted with the key '{envelope.key}', {lack}: give it that key for reading",
                     key=envelope.key,
                 )
             )

@@ -11,6 +11,7 @@ import msgspec
 
 from hephaestus_stream.encryption.key import CurrentKeyError, KeyProvider, Keyring, is_key_id
 from hephaestus_stream.errors import SettingsError
+from hephaestus_stream.wire.secret_file import warn_if_public
 
 
 def keyring_of(keys: Mapping[str, str], *, file: Path | None, current: str | None) -> Keyring | None:
@@ -66,7 +67,8 @@ def _without_current(keys: Mapping[str, str], current: str | None) -> str:
 
 def _read(file: Path) -> dict[str, str]:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+        keys = msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+        warn_if_public(file)
     except OSError as error:
         raise SettingsError(f"encryption_keys_file cannot be read: {error}") from None
     except msgspec.MsgspecError:
@@ -74,3 +76,4 @@ def _read(file: Path) -> dict[str, str]:
         raise SettingsError(
             f'encryption_keys_file ({file}) is no JSON object of texts: write {{"2026-01": "BASE64 OF 32 BYTES"}}'
         ) from None
+    return keys

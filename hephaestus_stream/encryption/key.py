@@ -67,6 +67,11 @@ class Keyring:
         """The 32 bytes of a key; None of an unknown one."""
         return self._keys.get(id)
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The ids of the keys that are for reading only."""
+        return tuple(each for each in self._keys if each != self.current)
+
     def __repr__(self) -> str:
         return f"<Keyring of {', '.join(self._keys)}; current is {self.current}>"
 

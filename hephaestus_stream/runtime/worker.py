@@ -82,6 +82,8 @@ async def _work(
     health: HealthReport,
 ) -> None:
     catalog, cipher = Catalog(workflows), settings.cipher()
+    if cipher.is_on:
+        _logger.info("%s", cipher)
     require_places(catalog)
     partitions = await asyncio.to_thread(_ensure_topics, settings)
     origin = await asyncio.to_thread(_origin, settings)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from hephaestus_stream.errors import SettingsError
+from hephaestus_stream.wire.secret_file import warn_if_public
 
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
@@ -215,6 +216,7 @@ def _secret(name: str, path: Path) -> str:
     try:
         # Editors and `echo` end a file with a line break, which no password has.
         secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+        warn_if_public(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise SettingsError(f"option {name}.file: {path} cannot be read: {reason}") from None

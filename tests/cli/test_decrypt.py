@@ -38,7 +38,7 @@ def test_records_are_shown_plain_line_by_line(hephaestus: CommandLine) -> None:
 def test_what_cannot_be_shown_is_told_in_a_line(hephaestus: CommandLine) -> None:
     assert "there are no keys to decrypt with" in hephaestus("decrypt", record()).err
     give_keys(hephaestus, "2026-07")
-    assert "encrypted with the key '2026-01', which this process does not have" in hephaestus("decrypt", record()).err
+    assert "encrypted with the key '2026-01', which this command lacks" in hephaestus("decrypt", record()).err
     give_keys(hephaestus, "2026-01")
     moved = hephaestus("decrypt", record(key="orderid::b"))
     assert "it was changed or moved here from somewhere else" in moved.err

@@ -376,7 +376,7 @@ async def test_a_run_whose_key_is_missing_can_be_cancelled_but_not_moved() -> No
 
     moved, cancelled = await without.send(migrate_command(Later, "a"), cancel_command(Care, "a"))
     assert moved.reason == "incompatible_version"
-    assert "with the key 'old', which this process does not have" in (moved.message or "")
+    assert "with the key 'old', which the worker lacks" in (moved.message or "")
     assert cancelled.effect == "applied"
 
 
@@ -389,7 +389,7 @@ async def test_a_command_under_a_missing_key_is_refused_by_the_name_of_the_key()
     [unread_event] = await partition.send(answer(OLD))
     for reply in (unread, unread_plain, unread_event):
         assert reply.reason == "invalid_payload"
-        assert "with the key 'old', which this process does not have" in (reply.message or "")
+        assert "is encrypted with the key 'old', " in (reply.message or "")
     assert partition.state(running.key, running.id).status == "waiting"
 
 
@@ -522,7 +522,7 @@ async def test_what_a_step_says_is_sealed_although_it_says_it_as_the_engine_does
     assert completion(partition)["error"]["type"] == kind
     assert MARKER.encode() not in everything(partition)
     assert MARKER not in caplog.text
-    assert ("with the key 'old', which this process does not have" in caplog.text) == (age == 3)
+    assert ("with the key 'old', which the worker lacks" in caplog.text) == (age == 3)
 
 
 async def test_the_text_of_an_exception_is_told_where_that_is_wanted(caplog: pytest.LogCaptureFixture) -> None:

@@ -89,12 +89,10 @@ def test_null_stays_null_and_what_is_plain_is_read_as_it_is() -> None:
 
 def test_an_unknown_key_is_named() -> None:
     sealed = cipher({"2026-01": A}).seal(PAYLOAD, PLACE)
-    with pytest.raises(
-        PayloadUnreadableError, match="with the key '2026-01', which this process does not have"
-    ) as told:
+    with pytest.raises(PayloadUnreadableError, match="with the key '2026-01', which the worker lacks") as told:
         cipher({"2026-07": A}).open(sealed, PLACE)
     assert told.value.key == "2026-01"
-    with pytest.raises(PayloadUnreadableError, match="'2026-01', which this process does not have, and has no keys"):
+    with pytest.raises(PayloadUnreadableError, match="'2026-01', and the worker has no keys"):
         NO_KEYS.open(sealed, PLACE)
 
 

@@ -117,6 +117,35 @@ def test_a_file_of_keys_that_cannot_be_read_is_refused_unquoted(folder: Path, co
     assert A not in str(refused.value)
 
 
+def test_a_file_of_keys_that_everybody_may_read_is_warned_of_once(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, mode in (("private", 0o640), ("public", 0o644)):
+        (folder / name).write_text(json.dumps({"2026-01": A}))
+        (folder / name).chmod(mode)
+        for _ in range(2):
+            load_settings(encryption_keys_file=folder / name).keys()
+    [warning] = caplog.messages
+    assert warning.startswith(f"{folder / 'public'} holds secrets, and everybody here may read it (mode 644)")
+
+
+@pytest.mark.parametrize(
+    "beside", [{"encryption_keys": {"a": A}}, {"encryption_keys_file": "keys.json"}, {"encryption_key_id": "a"}]
+)
+def test_keys_beside_a_provider_are_refused(beside: dict[str, object]) -> None:
+    [name] = beside
+    with pytest.raises(SettingsError, match=f"encryption_provider gives all keys, and {name} beside it"):
+        load_settings(encryption_provider=f"{__name__}:VAULT", **beside).keys()
+
+
+def test_it_is_told_which_key_encrypts_and_which_others_are_read() -> None:
+    assert str(load_settings(encryption_keys={"a": A}).cipher()) == "payloads are encrypted under a"
+    several = load_settings(encryption_keys={"a": A, "b": B}, encryption_key_id="b").cipher()
+    assert str(several) == "payloads are encrypted under b; also reads a"
+    own = load_settings(encryption_provider=f"{__name__}:VAULT").cipher()
+    assert str(own) == "payloads are encrypted under mine; Vault gives the keys"
+
+
 def test_who_requires_encryption_needs_keys() -> None:
     with pytest.raises(SettingsError, match="encryption_required is set, and there are no keys"):
         load_settings(encryption_required=True).cipher()

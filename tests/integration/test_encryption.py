@@ -99,6 +99,7 @@ def test_neither_topics_nor_disk_hold_a_word_of_the_payloads(
         waiting = client.start(Secret, "b", LETTER, timeout=PATIENCE)
     assert seen == f"{LETTER.text} {MARKER} 2 before, 0 settings of keys"
     assert worker.stop() == 0
+    assert "payloads are encrypted under old" in worker.told()
 
     topics = {topic.rpartition(".")[2] for topic, _ in raw_records(connection)}
     assert topics >= {"commands", "history", "step-results", "completions", "replies", "state"}

@@ -39,6 +39,16 @@ def test_a_password_may_come_from_a_file_whose_last_line_break_is_none_of_it(tmp
     assert "sasl.password.file" not in found.librdkafka()
 
 
+def test_a_password_that_everybody_may_read_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o644)
+    options = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "ada"}
+    connection({**options, "sasl.password.file": str(secret)})
+    assert "everybody here may read it (mode 644)" in caplog.text
+    assert PASSWORD not in caplog.text
+
+
 def test_a_file_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
     options = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "ada"}
     assert "cannot be read: No such file" in refusal({**options, "sasl.password.file": str(tmp_path / "gone")})
