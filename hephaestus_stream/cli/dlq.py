@@ -8,11 +8,13 @@ import heapq
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from difflib import get_close_matches
+from typing import Annotated, Final, get_args
 
 from cyclopts import Parameter
+from rich.text import Text
 
-from hephaestus_stream.cli.letters import Listed, letter_document, letter_text, list_text
+from hephaestus_stream.cli.letters import Listed, counted, letter_document, letter_text, list_text
 from hephaestus_stream.cli.options import KAFKA_DEFAULTS, KafkaOptions
 from hephaestus_stream.cli.output import Output, show
 from hephaestus_stream.cli.reach import require_broker
@@ -20,6 +22,8 @@ from hephaestus_stream.cli.reading import reading
 from hephaestus_stream.cli.redelivery import replay_places, replay_selection
 from hephaestus_stream.cli.since import instant_of
 from hephaestus_stream.client.dead_letters import Selection, read_dead_letter, read_dead_letters
+from hephaestus_stream.client.letter import FOREIGN
+from hephaestus_stream.core.answer import Reason
 from hephaestus_stream.errors import UsageError
 from hephaestus_stream.settings import Settings
 
@@ -27,6 +31,7 @@ Reasons = Annotated[tuple[str, ...], Parameter(name="--reason", show_default=Fal
 Key = Annotated[str | None, Parameter(name="--key", help="Only of this business key, as `orderid::abc123`.")]
 Since = Annotated[str | None, Parameter(name="--since", help="Only since then: `2h`, `7d`, or an instant.")]
 
+_REASONS: Final[tuple[str, ...]] = (*get_args(Reason), FOREIGN)
 _PLACE: Final = re.compile(r"([0-9]{1,9}):([0-9]{1,18})")
 
 
@@ -49,10 +54,13 @@ def list_letters(
     selection = _selection(reason, key, since)
     settings = _settings(kafka)
     newest: list[Listed] = []
-    found = 0
+    read, found = 0, 0
     with reading() as tell:
         # Only what is shown is kept: a letter may have close to a megabyte.
-        for letter in read_dead_letters(settings.connection, selection, on_progress=tell):
+        for letter in read_dead_letters(settings.connection, Selection(since=selection.since), on_progress=tell):
+            read += 1
+            if not selection.fits(letter):
+                continue
             found += 1
             listed = Listed.of(letter)
             if len(newest) < limit:
@@ -61,7 +69,8 @@ def list_letters(
                 heapq.heappushpop(newest, listed)
     newest.sort(reverse=True)
     documents = [each.document for each in newest]
-    show(list_text(newest, found=found), document={"found": found, "letters": documents}, output=output)
+    text = list_text(newest, found=found) if found else Text(_none_of(read, since=since))
+    show(text, document={"found": found, "letters": documents}, output=output)
 
 
 def show_letter(
@@ -119,7 +128,19 @@ def replay_letters(
     return replay_selection(connection, selection, is_sure=yes, dry_run=dry_run, output=output)
 
 
+def _none_of(read: int, *, since: str | None) -> str:
+    when = "" if since is None else f" since {since}"
+    if read == 1:
+        return f"the only dead letter{when} does not fit"
+    return f"none of the {counted(read)}{when} fits" if read else f"no dead letters{when}"
+
+
 def _selection(reasons: tuple[str, ...], key: str | None, since: str | None) -> Selection:
+    for reason in reasons:
+        if reason not in _REASONS:
+            near = get_close_matches(reason, _REASONS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_REASONS)}"
+            raise UsageError(f"--reason {reason!a} is no reason of dead letters; {hint}")
     return Selection(reasons, key, None if since is None else instant_of(since, now=datetime.now(UTC)))
 
 

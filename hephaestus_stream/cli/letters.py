@@ -38,8 +38,6 @@ class Listed:
 
 def list_text(letters: Sequence[Listed], *, found: int) -> Text:
     """Letters as a table of two lines each: where, when, why and what; then what the engine said."""
-    if not letters:
-        return Text("no dead letters")
     widths = [max(map(len, column)) for column in zip(*(each.cells for each in letters), strict=True)]
     text = Text()
     for letter in letters:
@@ -49,6 +47,11 @@ def list_text(letters: Sequence[Listed], *, found: int) -> Text:
         text.append(f"\n{' ' * widths[0]}  {letter.message}\n")
     shorter = "" if found == len(letters) else f"the newest {len(letters):,} of {found:,}; --limit shows more. "
     return text.append(f"{shorter}`hephaestus dlq show {letters[0].cells[0]}` shows one", "dim")
+
+
+def counted(letters: int) -> str:
+    """How many letters, in words."""
+    return "1 dead letter" if letters == 1 else f"{letters:,} dead letters"
 
 
 def letter_text(letter: Letter) -> Text:

@@ -62,6 +62,8 @@ def test_letters_are_listed_shown_and_replayed_when_their_cause_is_mended(
     assert "the newest 2 of 3" in listed
     assert dlq.documents("--reason", "undecodable", "--since", "2020-01-01")["found"] == 1
     assert "\x1b" not in dlq("list").out
+    assert dlq("list", "--key", "held::other").out == "none of the 3 dead letters fits\n"
+    assert dlq("list", "--since", "2100-01-01").out == "no dead letters since 2100-01-01\n"
     [told] = dlq.documents("--key", "held::lost")["letters"]
     assert (told["type"], told["workflow"], told["id"]) == ("start", "Held", lost.id)
     assert json.loads(dlq("show", unknown, "--raw").out) == json.loads(lost_value)
@@ -105,6 +107,8 @@ def test_letters_are_listed_shown_and_replayed_when_their_cause_is_mended(
         (("show", "3"), "write PARTITION:OFFSET, as 3:17"),
         (("list", "--since", "yesterday"), "write how long ago, as 30m, 2h or 7d"),
         (("list", "--limit", "0"), "shows nothing"),
+        (("list", "--reason", "undecodeable"), "did you mean undecodable?"),
+        (("replay", "--all", "--reason", "nonsense"), "there are already_running, "),
     ],
 )
 def test_a_mistake_is_told_with_the_way_out(dlq: Dlq, arguments: tuple[str, ...], hint: str) -> None:
