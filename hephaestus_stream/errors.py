@@ -157,12 +157,14 @@ class CommandRefusedError(HephaestusError):
 class NoAnswerError(HephaestusError, TimeoutError):
     """No answer came before the deadline: the command may still be applied.
 
-    Repeating the call with `command_id` set to the `command_id` of this error is safe.
+    Repeating the call with `command_id` set to the `command_id` of this error is safe; `problem` says what happened,
+    without this way out.
     """
 
-    def __init__(self, message: str, *, command_id: str) -> None:
+    def __init__(self, problem: str, *, command_id: str, way_out: str | None = None) -> None:
+        self.problem = problem
         self.command_id = command_id
-        super().__init__(message)
+        super().__init__(f"{problem}; {way_out or f'repeating the call with command_id={command_id!r} is safe'}")
 
 
 class NotEndedError(HephaestusError, TimeoutError):

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Annotated, Any, Final, TypeVar
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from pydantic import JsonValue, ValidationError
 from rich.text import Text
 
@@ -22,15 +24,23 @@ from hephaestus_stream.client import AsyncClient
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.run import Run, require_accepted, run_of
 from hephaestus_stream.core.admission import OnConflict
-from hephaestus_stream.errors import UsageError
+from hephaestus_stream.errors import NoAnswerError, UsageError
 from hephaestus_stream.settings import Settings
 from hephaestus_stream.wire.command import CancelCommand, Command, MigrateCommand, ResumeCommand, StartCommand, new_id
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.problem import problems_of
 
+_LONGEST_TIMEOUT: Final = 86_400.0
+
 CommandT = TypeVar("CommandT", StartCommand, ResumeCommand, MigrateCommand, CancelCommand)
 
 Id = Annotated[str | None, Parameter(name="--command-id", help="Makes the command repeatable: once is once.")]
+Timeout = Annotated[
+    float,
+    Parameter(
+        validator=Number(gt=0, lte=_LONGEST_TIMEOUT), help="For how many seconds to wait for the answer of a worker."
+    ),
+]
 RunId = Annotated[str | None, Parameter(name="--run", help="Which run of the key, where several live.")]
 
 _COLORS: Final = {"completed": "green", "failed": "red", "cancelled": "magenta"}
@@ -48,6 +58,7 @@ def start(
     on_conflict: OnConflict = "reject",
     workflow_version: Annotated[int | None, Parameter(show_default=False)] = None,
     command_id: Id = None,
+    timeout: Timeout = 30.0,
     output: Output = "text",
     kafka: KafkaOptions = KAFKA_DEFAULTS,
 ) -> int:
@@ -77,7 +88,7 @@ def start(
         metadata=_metadata(metadata),
         on_conflict=on_conflict,
     )
-    return asyncio.run(_start(command, _settings(kafka), wait=wait, output=output))
+    return asyncio.run(_start(command, _settings(kafka), wait=wait, patience=timedelta(seconds=timeout), output=output))
 
 
 def resume(
@@ -89,6 +100,7 @@ def resume(
     payload: Annotated[str, Parameter(alias="-p", allow_leading_hyphen=True, show_default=False)] = "null",
     run: RunId = None,
     command_id: Id = None,
+    timeout: Timeout = 30.0,
     output: Output = "text",
     kafka: KafkaOptions = KAFKA_DEFAULTS,
 ) -> None:
@@ -114,7 +126,7 @@ def resume(
         event=name,
         payload=content,
     )
-    asyncio.run(_tell(command, _settings(kafka), f"{event} →", output=output))
+    asyncio.run(_tell(command, _settings(kafka), f"{event} →", patience=timedelta(seconds=timeout), output=output))
 
 
 def migrate(
@@ -125,6 +137,7 @@ def migrate(
     to_version: Annotated[int | None, Parameter(show_default=False)] = None,
     run: RunId = None,
     command_id: Id = None,
+    timeout: Timeout = 30.0,
     output: Output = "text",
     kafka: KafkaOptions = KAFKA_DEFAULTS,
 ) -> None:
@@ -145,7 +158,7 @@ def migrate(
         run=run,
         to_version=target.version_or(to_version),
     )
-    asyncio.run(_tell(command, _settings(kafka), "migrated", output=output))
+    asyncio.run(_tell(command, _settings(kafka), "migrated", patience=timedelta(seconds=timeout), output=output))
 
 
 def cancel(
@@ -156,6 +169,7 @@ def cancel(
     reason: str | None = None,
     run: RunId = None,
     command_id: Id = None,
+    timeout: Timeout = 30.0,
     output: Output = "text",
     kafka: KafkaOptions = KAFKA_DEFAULTS,
 ) -> None:
@@ -170,7 +184,7 @@ def cancel(
     command = _made(
         CancelCommand, id=command_id or new_id(), workflow=target.workflow, key=target.key, run=run, reason=reason
     )
-    asyncio.run(_tell(command, _settings(kafka), "cancelled", output=output))
+    asyncio.run(_tell(command, _settings(kafka), "cancelled", patience=timedelta(seconds=timeout), output=output))
 
 
 def _made(model: type[CommandT], **fields: Any) -> CommandT:  # noqa: ANN401 - checked by the model
@@ -193,9 +207,11 @@ def _settings(kafka: KafkaOptions) -> Settings:
     return settings
 
 
-async def _start(command: StartCommand, settings: Settings, *, wait: bool, output: OutputFormat) -> int:
+async def _start(
+    command: StartCommand, settings: Settings, *, wait: bool, patience: timedelta, output: OutputFormat
+) -> int:
     async with AsyncClient(settings.connection, keys=settings.keys()) as client:
-        reply = await _accepted(client, command, output=output)
+        reply = await _accepted(client, command, patience=patience, output=output)
         run = run_of(command, reply)
         if not wait:
             show(_started(run), document=_document(reply), output=output)
@@ -205,9 +221,9 @@ async def _start(command: StartCommand, settings: Settings, *, wait: bool, outpu
     return 0 if completion.status == "completed" else ExitCode.FAILED
 
 
-async def _tell(command: Command, settings: Settings, what: str, *, output: OutputFormat) -> None:
+async def _tell(command: Command, settings: Settings, what: str, *, patience: timedelta, output: OutputFormat) -> None:
     async with AsyncClient(settings.connection, keys=settings.keys()) as client:
-        reply = await _accepted(client, command, output=output)
+        reply = await _accepted(client, command, patience=patience, output=output)
     text = Text.assemble(("✓ ", "green"), what, " ", (command.key, "bold"))
     if reply.effect == "kept":
         text.append(f"; {reply.message or 'it came early and is kept until its node waits'}", "yellow")
@@ -218,9 +234,13 @@ async def _tell(command: Command, settings: Settings, what: str, *, output: Outp
     show(text, document=_document(reply), output=output)
 
 
-async def _accepted(client: AsyncClient, command: Command, *, output: OutputFormat) -> Reply:
+async def _accepted(client: AsyncClient, command: Command, *, patience: timedelta, output: OutputFormat) -> Reply:
     """The answer, if the command was accepted; a program gets a refusal as a document too."""
-    reply = await client.send(command)
+    try:
+        reply = await client.send(command, timeout=patience)
+    except NoAnswerError as error:
+        way_out = f"the same again with --command-id {error.command_id} is safe"
+        raise NoAnswerError(error.problem, command_id=error.command_id, way_out=way_out) from None
     if not reply.accepted and output == "json":
         show("", document=_document(reply), output=output)
     require_accepted(reply)

@@ -88,6 +88,6 @@ def _told(letter: Letter, future: Future[Reply]) -> Redelivered:
     except NotReplayableError as error:
         return Redelivered(place, key, "left_out", message=str(error))
     except NoAnswerError as error:
-        return Redelivered(place, key, "unanswered", message=str(error))
+        return Redelivered(place, key, "unanswered", message=error.problem)
     fate: Fate = "accepted" if reply.accepted else "refused"
     return Redelivered(place, key, fate, reply.effect, reply.reason, reply.message, reply.duplicate)

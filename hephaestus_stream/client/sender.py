@@ -228,7 +228,6 @@ def _why(pending: Pending) -> str:
 
 def _unanswered(pending: Pending, why: str) -> NoAnswerError:
     return NoAnswerError(
-        f"no answer to command {pending.id} for {pending.key.decode()}: {why} The command may still be applied; "
-        f"repeating the call with command_id={pending.id!r} is safe",
+        f"no answer to command {pending.id} for {pending.key.decode()}: {why} The command may still be applied",
         command_id=pending.id,
     )

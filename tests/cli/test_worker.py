@@ -112,6 +112,25 @@ def test_the_second_ctrl_c_ends_a_worker_that_cannot_stop(
         assert worker.wait(5) == 130
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("start", "flows:GreetingFlow", "ada", "-i", GUEST),
+        ("resume", "flows:GreetingFlow", "ada", "reply.received", "-p", GUEST),
+        ("cancel", "flows:GreetingFlow", "ada"),
+        ("migrate", "flows:GreetingFlow", "ada"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_without_a_worker_a_command_says_after_its_timeout_how_it_is_repeated(
+    hephaestus: CommandLine, kafka: tuple[str, ...], command: tuple[str, ...]
+) -> None:
+    said = hephaestus(*command, "--command-id", "once", "--timeout", "0.5", *kafka)
+    assert said.code == 5
+    assert "no worker has answered" in said.err
+    assert said.err.endswith("; the same again with --command-id once is safe\n")
+
+
 def test_topics_that_differ_are_listed(hephaestus: CommandLine, bare_kafka: tuple[str, ...]) -> None:
     missing = hephaestus("topics", "check", *bare_kafka)
     assert missing.code == 1
