@@ -58,7 +58,9 @@ class Ear:
     def hear(self, error: KafkaError) -> None:
         """Takes note of an error, as `error_cb`."""
         if is_refusal(error):
-            self.refusal = self._refused(error.str(), _remedy(error, self._connection))
+            self.refusal = self._refused(
+                error.str(), _verdict(error, self._connection), _remedy(error, self._connection)
+            )
 
     def log(self, level: int, message: str, *arguments: object) -> None:
         """Takes note of a line, as `logger`; the lines are shown at DEBUG, since the error tells them once."""
@@ -67,15 +69,16 @@ class Ear:
             protocol = self._connection.security.protocol
             self.hung_up = self._refused(
                 line.rpartition("]: ")[2],
+                "the Kafka broker at ADDRESS hung up",
                 f"does the broker speak security.protocol={protocol} at this address, or TLS, or SASL?",
             )
         LIBRDKAFKA_LOG.log(min(level, logging.DEBUG), message, *arguments)
 
-    def _refused(self, told: str, remedy: str) -> BrokerRefusedError:
+    def _refused(self, told: str, verdict: str, remedy: str) -> BrokerRefusedError:
         found = _LINE.fullmatch(told)
         address, what = (found["address"], found["what"]) if found else (self._connection.bootstrap, told)
         return BrokerRefusedError(
-            f"the Kafka broker at {address} does not let {self._connection.security.identity} in: {what}: {remedy}"
+            f"{verdict.replace('ADDRESS', address, 1)}: {what.removeprefix('SSL handshake failed: ')}: {remedy}"
         )
 
 
@@ -152,6 +155,14 @@ def wrong_options() -> Generator[None]:
         reason = kafka_error(failure).str()
         hint = "; is ssl.key.password right?" if "ssl.key.location failed" in reason else ""
         raise SettingsError(f"an option of the Kafka connection is wrong: {reason}{hint}") from failure
+
+
+def _verdict(error: KafkaError, connection: Connection) -> str:
+    """Who refused whom: a broker that does not understand or convince us has not asked who we are."""
+    told = error.str()
+    if "SSL handshake failed" in told and "tls alert" not in told:
+        return "the TLS handshake with the Kafka broker at ADDRESS failed"
+    return f"the Kafka broker at ADDRESS does not let {connection.security.identity} in"
 
 
 def _remedy(error: KafkaError, connection: Connection) -> str:

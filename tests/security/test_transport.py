@@ -106,18 +106,18 @@ WRONG: dict[str, tuple[str, Callable[[SecuredKafka], Options], tuple[str, ...]]]
     "an authority that did not sign": (
         "sasl_ssl",
         lambda kafka: {**scram(kafka), "ssl.ca.location": str(kafka.stranger)},
-        ("certificate verify failed", "ssl.ca.location"),
+        ("the TLS handshake with the Kafka broker at ", "certificate verify failed", "ssl.ca.location"),
     ),
     "no client certificate": (
         "ssl",
         lambda kafka: {"security.protocol": "SSL", "ssl.ca.location": str(kafka.authority)},
         ("certificate", "ssl.certificate.location"),
     ),
-    "plain text at a listener with TLS": ("ssl", lambda _: {}, ("security.protocol=PLAINTEXT", "TLS")),
+    "plain text at a listener with TLS": ("ssl", lambda _: {}, ("hung up: ", "security.protocol=PLAINTEXT", "TLS")),
     "TLS at a listener without": (
         "internal",
         lambda kafka: {"security.protocol": "SSL", "ssl.ca.location": str(kafka.authority)},
-        ("security.protocol=SSL",),
+        ("the TLS handshake with the Kafka broker at ", "security.protocol=SSL"),
     ),
     "a password at a listener that takes none": ("internal", lambda _: plain(), ("security.protocol=SASL_PLAINTEXT",)),
     "a mechanism that the broker lacks": (
