@@ -55,8 +55,9 @@ It needs Java 17 and the extra `local`.
 app.command(
     "hephaestus_stream.cli.dev:dev",
     name="dev",
+    usage="Usage: hephaestus dev [OPTIONS] MODULES...",
     group=_TRY,
-    help="""Run a module's workflows on a local Kafka, with logs, until Ctrl-C.
+    help="""Run the workflows of modules on a local Kafka, with logs, until Ctrl-C.
 
 ```sh
 hephaestus dev workflows
@@ -68,13 +69,14 @@ The broker keeps its data in `.hephaestus/kafka`; the other commands find it the
 app.command(
     "hephaestus_stream.cli.worker:worker",
     name="worker",
+    usage="Usage: hephaestus worker [OPTIONS] MODULES...",
     group=_RUN,
-    help="""Run a module's workflows on the Kafka of your settings, until it is told to stop.
+    help="""Run the workflows of modules on the Kafka of your settings, until it is told to stop.
 
 ```sh
 hephaestus worker workflows --bootstrap kafka-1:9092
 hephaestus worker workflows -X security.protocol=SSL --log-level debug
-hephaestus worker workflows --restart
+hephaestus worker workflows.order shop --restart
 ```
 
 SIGTERM or Ctrl-C stop it in order, with code 0; a second Ctrl-C exits at once. A worker that cannot go on says why
@@ -144,8 +146,9 @@ It waits for all answers and tells what came of them; the same file again has no
 app.command(
     "hephaestus_stream.cli.check:check",
     name="check",
+    usage="Usage: hephaestus check [OPTIONS] MODULES...",
     group=_LOOK,
-    help="""Find everything that is wrong with a module's workflows, as a compiler does; code 1 if anything is.
+    help="""Find everything that is wrong with the workflows of modules, as a compiler does; code 1 if anything is.
 
 ```sh
 hephaestus check workflows
@@ -256,6 +259,7 @@ hephaestus dlq show 3:17 --raw > command.json
 dlq.command(
     "hephaestus_stream.cli.dlq:replay_letters",
     name="replay",
+    usage="Usage: hephaestus dlq replay [OPTIONS] PLACES...",
     help="""Send the commands of dead letters again, byte for byte, and tell how they are answered.
 
 ```sh

@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -38,15 +39,17 @@ CheckOutput = Annotated[
 ]
 
 
-def check(module: str, /, *, output: CheckOutput = "text") -> int:
-    """Checks the workflows of a module.
+def check(module: str, /, *modules: str, output: CheckOutput = "text") -> int:
+    """Checks the workflows of modules.
 
     Args:
         module: A module, or a package with all its modules, as Python imports it.
+        modules: More of them.
     """
     workflows: dict[AnyWorkflow, None] = {}
     with collecting_problems() as refused:
-        found = list(_problems_of_import(module, workflows, is_the_one_asked_for=True))
+        imports = (_problems_of_import(each, workflows, is_the_one_asked_for=True) for each in (module, *modules))
+        found = list(dict.fromkeys(chain.from_iterable(imports)))
     found = [each for error in refused for each in error.problems] + found + list(_duplicates(workflows))
     found.sort(key=lambda each: (each.file, each.line, each.column or 0))
     if output == "github":

@@ -28,16 +28,17 @@ from hephaestus_stream.wire.request import AnyWorkflow
 _SHOWN: Final = ("hephaestus start ", "hephaestus resume ", "hephaestus replay ")
 
 
-def dev(module: str, /, *, namespace: str | None = None, options: WorkerOptions = WORKER_DEFAULTS) -> None:
-    """Runs a module's workflows on a local Kafka.
+def dev(module: str, /, *modules: str, namespace: str | None = None, options: WorkerOptions = WORKER_DEFAULTS) -> None:
+    """Runs the workflows of modules on a local Kafka.
 
     A Kafka that ran before keeps running; else it ends with the worker.
 
     Args:
         module: A module, or a package with all its modules, as Python imports it: `workflows`.
+        modules: More of them.
         namespace: The prefix of all topics.
     """
-    workflows = load_workflows(module)
+    workflows = load_workflows(module, *modules)
     kafka = LocalKafka(FOLDER)
     ran_before = kafka.status() is not None
     console = Console(stderr=True, highlight=False, soft_wrap=True)

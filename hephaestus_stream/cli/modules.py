@@ -18,21 +18,25 @@ from hephaestus_stream.errors import HephaestusError, WorkflowNotFoundError
 from hephaestus_stream.wire.request import AnyWorkflow
 
 
-def load_workflows(name: str) -> tuple[AnyWorkflow, ...]:
-    """The workflows of a module; of a package with all its modules.
+def load_workflows(*names: str) -> tuple[AnyWorkflow, ...]:
+    """The workflows of modules; of a package with all its modules.
 
     A class that a module has imported counts as the module's own, so that one module can list what a worker runs.
 
     Raises:
-        WorkflowNotFoundError: The module cannot be found or imported, or has no workflow.
+        WorkflowNotFoundError: A module cannot be found or imported, or has no workflow.
         WorkflowDefinitionError: A workflow in it is wrong.
     """
+    return tuple(dict.fromkeys(workflow for name in names for workflow in _workflows_of(name)))
+
+
+def _workflows_of(name: str) -> dict[AnyWorkflow, None]:
     found = {workflow: None for module in load_modules(name) for workflow in workflows_in(module)}
     if not found:
         raise WorkflowNotFoundError(
             f"the module {name} has no workflow: define a class that derives from Workflow[...] in it, or import one"
         )
-    return tuple(found)
+    return found
 
 
 def load_workflow(reference: str) -> AnyWorkflow:

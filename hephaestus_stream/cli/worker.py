@@ -19,16 +19,17 @@ from hephaestus_stream.cli.supervisor import supervise
 def worker(
     module: str,
     /,
-    *,
+    *modules: str,
     kafka: KafkaOptions = KAFKA_DEFAULTS,
     options: WorkerOptions = WORKER_DEFAULTS,
     restart: bool = False,
     ends_with_input: Annotated[bool, Parameter(show=False)] = False,
 ) -> int:
-    """Runs a module's workflows.
+    """Runs the workflows of modules.
 
     Args:
         module: A module, or a package with all its modules, as Python imports it: `workflows`.
+        modules: More of them.
         restart: Start the worker again when it ends by what a restart may mend, after 1 to 60 s.
         ends_with_input: For a process that starts a worker and must not leave it behind.
     """
@@ -39,7 +40,7 @@ def worker(
     # A supervisor stays for long, and needs nothing of what a worker is made of: half of its memory.
     from hephaestus_stream.cli.serve import serve  # noqa: PLC0415 - as above
 
-    workflows = load_workflows(module)
+    workflows = load_workflows(module, *modules)
     require_broker(settings)
     serve(workflows, settings, ends_with_input=ends_with_input)
     return 0

@@ -47,6 +47,17 @@ def test_a_sound_module_has_no_problems(hephaestus: CommandLine) -> None:
     assert "no problems in GreetingFlow 3" in said.out
 
 
+def test_several_modules_are_checked_run_and_refused_together(hephaestus: CommandLine) -> None:
+    (hephaestus.folder / "post.py").write_text(MISTAKES)
+    twice = hephaestus("check", "flows", "flows")
+    assert (twice.code, "no problems in GreetingFlow 3" in twice.out) == (0, True)
+    assert hephaestus("check", "flows", "post").out.count(": error: ") == 4
+    for command in ("worker", "dev", "check"):
+        said = hephaestus(command, "flows", "shop")
+        assert said.code == 1
+        assert "there is no module 'shop'" in said.err
+
+
 @pytest.mark.parity(1)
 def test_four_mistakes_in_two_classes_are_told_at_once_with_their_lines(hephaestus: CommandLine) -> None:
     (hephaestus.folder / "post.py").write_text(MISTAKES)
