@@ -31,12 +31,33 @@ def uptime() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-class _Observation(NamedTuple):
+_DRIFT: Final = 0.001
+"""How much faster or slower than the brokers' clocks the uptime may go: twice what NTP lets a clock be slewed."""
+
+_AMONG_BROKERS: Final = timedelta(seconds=1)
+"""How far the clocks of two brokers may be from each other, and still be the brokers' clock."""
+
+
+class Observation(NamedTuple):
     """A broker's clock showed `appended` at some moment from `sent` to `reported`, both in uptime."""
 
     appended: datetime
     sent: float
     reported: float
+
+    def at(self, uptime: float) -> tuple[datetime, datetime]:
+        """What the broker's clock shows at a moment, at the earliest and at the latest."""
+        drift = _DRIFT * (uptime - self.reported)
+        return (
+            self.appended + timedelta(seconds=uptime - self.reported - drift),
+            self.appended + timedelta(seconds=uptime - self.sent + drift),
+        )
+
+    def replaces(self, former: Observation) -> bool:
+        """Whether it tells more than a former one: it is tighter by now, or contradicts that."""
+        (earliest, latest), (least, most) = self.at(self.reported), former.at(self.reported)
+        is_contradiction = earliest > most + _AMONG_BROKERS or latest < least - _AMONG_BROKERS
+        return is_contradiction or latest - earliest <= most - least
 
 
 class WorkerClock:
@@ -48,12 +69,15 @@ class WorkerClock:
 
     def __init__(self, wall: Callable[[], datetime] = utc_now) -> None:
         self._wall = wall
-        self._observed: _Observation | None = None
+        self._observed: Observation | None = None
+        self._asked = 0.0
         self._was_off = False
 
-    def observe(self, appended: datetime, *, sent: float, reported: float) -> None:
-        """A broker stamped a record between these two moments of `uptime`."""
-        self._observed = _Observation(appended, sent, reported)
+    def observe(self, observation: Observation) -> None:
+        """A broker stamped a record; one that took long tells less than what is known, and changes nothing."""
+        self._asked = observation.reported
+        if self._observed is None or observation.replaces(self._observed):
+            self._observed = observation
 
     @property
     def difference(self) -> timedelta:
@@ -61,9 +85,7 @@ class WorkerClock:
         observed, now = self._observed, self._wall()
         if observed is None:
             return timedelta(0)
-        elapsed = uptime()
-        earliest = observed.appended + timedelta(seconds=elapsed - observed.reported)
-        latest = observed.appended + timedelta(seconds=elapsed - observed.sent)
+        earliest, latest = observed.at(uptime())
         return now - min(max(now, earliest), latest)
 
     @property
@@ -74,8 +96,7 @@ class WorkerClock:
     @property
     def needs_observation(self) -> bool:
         """Whether the brokers should be asked again, by any commit: it may be right again, or they may."""
-        observed = self._observed
-        return observed is not None and self.is_off and uptime() - observed.reported > RECHECK.total_seconds()
+        return self.is_off and uptime() - self._asked > RECHECK.total_seconds()
 
     def now(self) -> datetime:
         """The time to go by: while the clock is behind it is that of the brokers, lest a new timer is due too early."""

@@ -17,7 +17,7 @@ from hephaestus_stream.runtime.changelog.logs import Logs, ask_logs
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.replay import replay
 from hephaestus_stream.runtime.changelog.store import Store, why_of_wrong_age
-from hephaestus_stream.runtime.clock import WorkerClock, uptime
+from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.health import ReplayProgress
 from hephaestus_stream.runtime.position import (
     POSITION_KEY,
@@ -177,7 +177,7 @@ class DurableShard:
         return reason is not None
 
     def _write(self, batch: Batch, *, position: int, closed_cleanly: bool) -> None:
-        as_of, sent = self._clock.now(), uptime()
+        as_of = self._clock.now()
         logs = self.logs
         record = encode_position(
             Position(
@@ -199,7 +199,7 @@ class DurableShard:
         self._failed = batch.failed
         changes = [*batch.changes.items(), (POSITION_KEY, record)]
         try:
-            self._follow(changes, offset=offset, as_of=as_of, sent=sent)
+            self._follow(changes, offset=offset, as_of=as_of)
         except (*OF_NO_INPUT, DataFolderError):
             raise
         except Exception as error:
@@ -208,11 +208,12 @@ class DurableShard:
                 f"worker must exit; what was committed is in Kafka"
             ) from error
 
-    def _follow(self, changes: Sequence[Change], *, offset: int, as_of: datetime, sent: float) -> None:
+    def _follow(self, changes: Sequence[Change], *, offset: int, as_of: datetime) -> None:
         """Brings the database up to a commit."""
-        appended = self._producer.appended_at
-        if appended is not None:
-            self._clock.observe(appended, sent=sent, reported=uptime())
+        observed = self._producer.appended
+        appended = None if observed is None else observed.appended
+        if observed is not None:
+            self._clock.observe(observed)
         if self._fill_anew(appended):
             return
         # Whatever lies beyond the position was appended after it, whatever this machine's clock says.

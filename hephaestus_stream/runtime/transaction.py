@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, cast
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -25,6 +25,7 @@ from hephaestus_stream.errors import (
 )
 from hephaestus_stream.kafka_client import DENIED, denied
 from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, SLICE, await_broker, kafka_error, require_running
+from hephaestus_stream.runtime.clock import Observation
 from hephaestus_stream.runtime.producer_errors import BROKEN_OFF, CONFLICT, FENCED, HOPELESS, REFUSED
 from hephaestus_stream.runtime.transaction_attempt import Attempt, Pace, Send
 from hephaestus_stream.wire.connection import Connection
@@ -69,8 +70,8 @@ class TransactionalProducer:
         self._state_topic = Topics(connection.namespace).state
         self._name = f"{connection.namespace}-{partition}"
         self._told: KafkaError | None = None
-        self.appended_at: datetime | None = None
-        """When a broker appended the last record of `state` of the last commit, by the broker's clock."""
+        self.appended: Observation | None = None
+        """When a broker appended the last record of `state` of the last commit."""
         self._is_closed = False
         self._is_fencing = False
         settings = connection.librdkafka(
@@ -135,7 +136,7 @@ class TransactionalProducer:
                 pace = self._next_pace(records, attempt, problem.error)
                 self._stop.wait(min(0.05 * 2 ** min(number, 10), LONGEST_REST.total_seconds()))
             else:
-                self.appended_at = attempt.appended_at
+                self.appended = attempt.appended
                 return attempt.state_offset
         raise AssertionError("itertools.count ended")  # pragma: no cover
 

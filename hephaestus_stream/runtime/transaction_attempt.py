@@ -13,6 +13,7 @@ from typing import Protocol
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, Message
 
+from hephaestus_stream.runtime.clock import Observation, uptime
 from hephaestus_stream.wire.record import OutputRecord
 
 Report = Callable[[KafkaError | None, Message], None]
@@ -51,7 +52,8 @@ class Attempt:
     def __init__(self, records: Sequence[OutputRecord], *, state_topic: str, pace: Pace) -> None:
         self.pace = pace
         self.state_offset: int | None = None
-        self.appended_at: datetime | None = None
+        self.appended: Observation | None = None
+        self._began = uptime()
         self.failures: dict[int, KafkaError] = {}
         backwards = range(len(records) - 1, -1, -1)
         self.last_state = next((index for index in backwards if records[index].topic == state_topic), -1)
@@ -69,4 +71,5 @@ class Attempt:
             self.state_offset = message.offset()
             kind, milliseconds = message.timestamp()
             if kind == TIMESTAMP_LOG_APPEND_TIME:
-                self.appended_at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+                at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+                self.appended = Observation(at, sent=self._began, reported=uptime())

@@ -12,7 +12,7 @@ import pytest
 
 from hephaestus_stream import Done, Wait, WaitForEvent, Workflow
 from hephaestus_stream.cycle.tables import HISTORY, Tables, next_timer
-from hephaestus_stream.runtime.clock import WorkerClock, uptime
+from hephaestus_stream.runtime.clock import Observation, WorkerClock, uptime
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.request import resume_command, start_command
 from tests.runtime.test_shard import Place, place_of, state_in, status_of, until
@@ -191,7 +191,7 @@ def test_a_clock_is_judged_by_the_moments_around_a_commit_alone() -> None:
     assert not clock.is_off
 
     # The broker's stamp may be of any moment of a commit that took a minute.
-    clock.observe(datetime.now(UTC) - timedelta(seconds=30), sent=uptime() - 60, reported=uptime())
+    clock.observe(Observation(datetime.now(UTC) - timedelta(seconds=30), sent=uptime() - 60, reported=uptime()))
     assert clock.difference == timedelta(0)
 
     wall.ahead = timedelta(seconds=50)
@@ -201,3 +201,38 @@ def test_a_clock_is_judged_by_the_moments_around_a_commit_alone() -> None:
     wall.ahead = timedelta(seconds=-50)
     assert timedelta(seconds=-21) < clock.difference < timedelta(seconds=-19)
     assert clock.now() >= datetime.now(UTC) - timedelta(seconds=31)
+
+
+def test_a_commit_that_took_a_minute_does_not_hide_a_jump_that_a_former_one_shows() -> None:
+    wall = Wall()
+    clock = WorkerClock(wall)
+    clock.observe(Observation(datetime.now(UTC), sent=uptime(), reported=uptime()))
+    wall.ahead = timedelta(seconds=40)
+    assert clock.is_off
+
+    # By this one alone the brokers' clocks may be up to a minute ahead.
+    clock.observe(Observation(datetime.now(UTC), sent=uptime() - 60, reported=uptime()))
+    assert clock.is_off
+
+    wall.ahead = timedelta(0)
+    assert not clock.is_off
+
+
+@pytest.mark.parametrize("width", [0, 60], ids=["prompt", "long"])
+def test_a_commit_that_contradicts_what_was_known_shows_that_the_brokers_clock_was_set(width: float) -> None:
+    clock = WorkerClock()
+    clock.observe(Observation(datetime.now(UTC) - HOUR, sent=uptime(), reported=uptime()))
+    assert clock.is_off
+
+    clock.observe(Observation(datetime.now(UTC), sent=uptime() - width, reported=uptime()))
+
+    assert not clock.is_off
+
+
+def test_what_was_known_is_worth_less_from_minute_to_minute() -> None:
+    long_ago = Observation(datetime.now(UTC), sent=0.0, reported=0.001)
+    now = long_ago.reported + 600
+    wide = Observation(long_ago.appended + timedelta(seconds=600), sent=now - 0.3, reported=now)
+
+    assert wide.replaces(long_ago)
+    assert not wide.replaces(Observation(wide.appended - timedelta(seconds=1), sent=now - 1.1, reported=now - 1))
