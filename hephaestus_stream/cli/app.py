@@ -14,7 +14,8 @@ from typing import Annotated
 from cyclopts import App, Group, Parameter
 from rich.console import Console
 
-from hephaestus_stream.cli.failure import EXIT_CODES_HELP, exit_code_of, tell_misuse
+from hephaestus_stream.cli.deadline import exit_soon
+from hephaestus_stream.cli.failure import EXIT_CODES_HELP, code_of_worker, exit_code_of, tell_misuse
 
 _TRY = Group("Try it", sort_key=0)
 _RUN = Group("Run workflows", sort_key=1)
@@ -316,8 +317,19 @@ def launch(
 
 def main() -> None:
     """Runs the command line of this process and ends it; a failure becomes one line and an exit code."""
-    try:
-        code = app.meta()
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - nobody above this could do better
-        code = exit_code_of(error)
+    command = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
+    code = _run()
+    if command == "worker":
+        code = code_of_worker(code)
+    if command in {"worker", "dev"}:
+        exit_soon(code)
     sys.exit(code)
+
+
+def _run() -> int:
+    try:
+        return app.meta()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - nobody above this could do better
+        return exit_code_of(error)
+    except SystemExit as misuse:  # told already
+        return misuse.code if isinstance(misuse.code, int) else 0

@@ -39,13 +39,17 @@ class ExitCode(IntEnum):
     UNREACHABLE = 4
     NO_ANSWER = 5
     RESTART = 75  # EX_TEMPFAIL of sysexits.h: try again later
+    NO_RESTART = 78  # EX_CONFIG: a worker that has failed for good; a step may end its process with 0, 1 or 2
     INTERRUPTED = 130
 
+
+SIGNALLED: Final = 128
+"""The number of the signal that ended a process is added to this."""
 
 EXIT_CODES_HELP: Final = (
     "Exit codes: **0** done, **1** failed, **2** wrong usage or settings, **3** refused by the engine, "
     "**4** no broker reachable, or it refuses us, **5** no answer in time, **75** a worker that should be started "
-    "again, **130** Ctrl-C."
+    "again, **78** one that no restart mends, **130** Ctrl-C."
 )
 
 _CODES: Final[tuple[tuple[type[HephaestusError], ExitCode], ...]] = (
@@ -87,6 +91,11 @@ def exit_code_of(error: BaseException) -> ExitCode:
 def code_of(error: HephaestusError) -> ExitCode:
     """The code that says which kind of failure it is."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
+
+
+def code_of_worker(code: int) -> int:
+    """The code of a process that was to be a worker: a failure that no restart mends has one that no step ends with."""
+    return ExitCode.NO_RESTART if code in (ExitCode.FAILED, ExitCode.USAGE) else code
 
 
 def tell(message: str, *, style: str = "bold red") -> None:

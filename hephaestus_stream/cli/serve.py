@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final
 
 from hephaestus_stream.cli.deadline import Deadline
-from hephaestus_stream.cli.failure import ExitCode
+from hephaestus_stream.cli.failure import SIGNALLED, ExitCode
 from hephaestus_stream.errors import HephaestusError, SettingsError, WorkerCrashedError
 from hephaestus_stream.runtime.health import HealthReport
 from hephaestus_stream.runtime.worker import run_worker
@@ -23,8 +23,6 @@ from hephaestus_stream.settings import Settings
 from hephaestus_stream.wire.request import AnyWorkflow
 
 _logger: Final = logging.getLogger(__name__)
-
-_SIGNALLED: Final = 128
 
 
 def nothing() -> None:
@@ -45,18 +43,18 @@ def serve(
         workflows: What the worker runs.
         settings: Where and how.
         on_ready: Called once, when the worker owns partitions for the first time.
-        on_hard_exit: Called before the second signal ends the process.
+        on_hard_exit: Called before the second signal, or a step that clings to the worker, ends the process at once.
         ends_with_input: End at once when standard input does, that is with the process that holds its other end.
     """
     # What the imports have made lives as long as this process: the collector need not look at it again and again.
     gc.freeze()
     if ends_with_input:
         threading.Thread(target=_exit_with_input, name="input", daemon=True).start()
-    deadline = Deadline()
+    deadline = Deadline(on_hard_exit)
     try:
         asyncio.run(_serve(workflows, settings, on_ready, on_hard_exit, deadline))
     finally:
-        deadline.keep_silent()
+        deadline.cancel()
 
 
 async def _serve(
@@ -111,7 +109,7 @@ def _stop(stop: asyncio.Event, number: signal.Signals, on_hard_exit: Callable[[]
     if stop.is_set():
         on_hard_exit()
         # Threads and databases may be in the middle of anything; the next worker replays what was not committed.
-        os._exit(_SIGNALLED + number)
+        os._exit(SIGNALLED + number)
     _logger.info("%s: stopping in order; once more exits at once", number.name)
     stop.set()
 

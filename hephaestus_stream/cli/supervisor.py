@@ -11,31 +11,18 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from types import FrameType
 from typing import Final
 
-from hephaestus_stream.cli.failure import ExitCode
+from hephaestus_stream.cli.failure import SIGNALLED, ExitCode
+from hephaestus_stream.cli.signals import Signals
 
 _logger: Final = logging.getLogger(__name__)
 
 FIRST: Final = timedelta(seconds=1)
 LONGEST: Final = timedelta(seconds=60)
-
-_SIGNALLED: Final = 128
-# Everything else a restart may mend: a step can end its process with whatever code it likes.
-_FOR_GOOD: Final = frozenset(
-    {
-        0,
-        ExitCode.FAILED,
-        ExitCode.USAGE,
-        _SIGNALLED + signal.SIGINT,
-        _SIGNALLED + signal.SIGTERM,
-    }
-)
 
 
 class Backoff:
@@ -68,49 +55,50 @@ class Supervisor:
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
         self._backoff = Backoff()
-        self._stop_signal: signal.Signals | None = None
-        self._stopping = threading.Event()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._is_stopping = False
 
     def run(self) -> int:
         """Returns the code to exit with, once the worker has stopped, or failed in a way that a restart cannot mend.
 
         SIGINT and SIGTERM are passed on, and waited for; a second one kills the worker.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._stop)
-        while True:
-            began = time.monotonic()
-            code = self._live()
-            if self._stopping.is_set() or code in _FOR_GOOD:
-                return code if code >= 0 else _SIGNALLED - code
-            delay = self._backoff.after(timedelta(seconds=time.monotonic() - began))
-            _logger.warning("the worker %s; it is started again in %.1f s", _end(code), delay.total_seconds())
-            if self._stopping.wait(delay.total_seconds()):
-                return 0
+        with Signals(signal.SIGINT, signal.SIGTERM, signal.SIGCHLD) as signals:
+            while True:
+                began = time.monotonic()
+                code = self._live(signals)
+                # Nothing else ends it: a step can end its process with whatever code it likes.
+                if self._is_stopping or code == ExitCode.NO_RESTART:
+                    return code if code >= 0 else SIGNALLED - code
+                delay = self._backoff.after(timedelta(seconds=time.monotonic() - began)).total_seconds()
+                _logger.warning("the worker %s; it is started again in %.1f s", _end(code), delay)
+                if self._is_stopped_within(delay, signals):
+                    return 0
 
-    def _live(self) -> int:
+    def _live(self, signals: Signals) -> int:
         # A session of its own: Ctrl-C is for this process, which passes it on once.
         with subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True) as child:  # noqa: S603 - our own module
-            self._child = child
             _logger.info("the worker is process %d", child.pid)
-            if self._stop_signal is not None:
-                child.send_signal(self._stop_signal)
-            code = child.wait()
-            self._child = None
+            while (code := child.poll()) is None:
+                for number in signals.wait():
+                    if number != signal.SIGCHLD:
+                        self._pass_on(number, child)
             return code
 
-    def _stop(self, number: int, _frame: FrameType | None) -> None:
-        child = self._child
-        if self._stopping.is_set():
-            if child is not None:
-                child.kill()
-            os._exit(_SIGNALLED + number)
-        _logger.info("%s is passed on to the worker; once more kills it", signal.Signals(number).name)
-        self._stop_signal = signal.Signals(number)
-        self._stopping.set()
-        if child is not None:
-            child.send_signal(number)
+    def _pass_on(self, number: signal.Signals, child: subprocess.Popen[bytes]) -> None:
+        if self._is_stopping:
+            child.kill()
+            os._exit(SIGNALLED + number)
+        _logger.info("%s is passed on to the worker; once more kills it", number.name)
+        self._is_stopping = True
+        child.send_signal(number)
+
+    def _is_stopped_within(self, seconds: float, signals: Signals) -> bool:
+        """Waits between two workers; there is nobody to pass a signal on to."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if any(number != signal.SIGCHLD for number in signals.wait(left)):
+                return True
+        return False
 
 
 def supervise(arguments: Sequence[str]) -> int:

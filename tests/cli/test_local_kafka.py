@@ -53,3 +53,37 @@ def test_dev_shows_what_to_type_and_leaves_kafka_as_it_was(
         dev.send_signal(signal.SIGINT)
         assert dev.wait(30) == 0
     assert project("kafka", "status").code == (0 if ran_before else 1)
+
+
+# A Kafka that takes longer to stop than a worker may linger.
+SLOW = """
+import time
+
+import hephaestus_stream.cli.deadline
+from hephaestus_stream.local_kafka import LocalKafka
+
+hephaestus_stream.cli.deadline._PATIENCE_SECONDS = 0.2
+down = LocalKafka.down
+
+
+def slowly(kafka, **options):
+    time.sleep(1)
+    return down(kafka, **options)
+
+
+LocalKafka.down = slowly
+"""
+
+
+def test_dev_waits_until_its_kafka_has_stopped(
+    project: CommandLine, tmp_path: Path, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    flows = project.folder / "flows.py"
+    flows.write_text(flows.read_text() + SLOW)
+    log = tmp_path / "dev.log"
+    with project.running("dev", "flows", log=log) as dev:
+        eventually(lambda: "Ctrl-C ends it." in log.read_text())
+        dev.send_signal(signal.SIGINT)
+        assert dev.wait(30) == 0
+    assert project("kafka", "status").code == 1
+    assert "the worker exits without it" not in log.read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hephaestus_stream.cli.failure import ExitCode
-from hephaestus_stream.cli.supervisor import FIRST, LONGEST, Backoff
+from hephaestus_stream.cli.supervisor import FIRST, LONGEST, Backoff, Supervisor
 from tests.cli.command_line import CommandLine
 
 Eventually = Callable[[Callable[[], bool]], None]
@@ -83,9 +84,51 @@ def test_a_worker_that_no_restart_mends_is_not_started_again(hephaestus: Command
 
     ended = hephaestus("worker", "empty", "--restart", *kafka)
 
-    assert ended.code == ExitCode.FAILED
+    assert ended.code == ExitCode.NO_RESTART
     assert ended.err.count("the worker is process") == 1
     assert ended.err.splitlines()[-1].startswith("error: the module empty has no workflow")
+
+
+@pytest.mark.parametrize("code", [0, ExitCode.FAILED, ExitCode.USAGE, 128 + signal.SIGINT, 128 + signal.SIGTERM])
+def test_a_step_that_ends_its_process_with_whatever_code_does_not_end_the_service(code: int, tmp_path: Path) -> None:
+    lives = tmp_path / "lives"
+    ends = f"import os; f = open({str(lives)!r}, 'a'); f.write('x'); f.close(); os._exit"
+    program = f"{ends}({code} if os.path.getsize({str(lives)!r}) == 1 else {int(ExitCode.NO_RESTART)})"
+
+    assert Supervisor([sys.executable, "-c", program]).run() == ExitCode.NO_RESTART
+
+    assert lives.read_text() == "xx"
+
+
+TOLD = """
+import os, signal
+told = []
+signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+signal.signal(signal.SIGINT, lambda number, frame: told.append(number))
+os.kill(os.getppid(), signal.SIGTERM)
+while not told:
+    signal.pause()
+os._exit(len(told))
+"""
+
+
+def test_a_worker_that_was_told_to_stop_is_told_once_and_ends_the_service_with_its_code() -> None:
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)]
+
+    assert Supervisor([sys.executable, "-c", TOLD]).run() == 1
+
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)] == handlers
+
+
+def test_a_signal_between_two_workers_ends_the_service() -> None:
+    program = "import os, signal; os.kill(os.getppid(), signal.SIGTERM); os._exit(75)"
+
+    assert Supervisor([sys.executable, "-c", program]).run() in {0, 75, 128 + signal.SIGTERM}
+
+
+@pytest.mark.parametrize("wrong", ["--colour", "--log-level=loud"])
+def test_a_wrong_argument_of_a_worker_is_not_mended_by_a_restart(hephaestus: CommandLine, wrong: str) -> None:
+    assert hephaestus("worker", "flows", wrong).code == ExitCode.NO_RESTART
 
 
 def test_a_worker_without_a_broker_is_started_again_until_it_is_told_to_stop(

@@ -85,7 +85,7 @@ def test_a_second_worker_on_the_same_data_folder_is_refused_before_it_joins(
         second = hephaestus("worker", "flows", *kafka)
 
         told = second.err.splitlines()[-1]
-        assert second.code == ExitCode.USAGE
+        assert second.code == ExitCode.NO_RESTART
         assert told.startswith(f"error: another worker (process {first.pid}) uses the data folder .hephaestus/")
         assert "--data" in told
         first.send_signal(signal.SIGTERM)
@@ -100,7 +100,7 @@ def test_a_worker_whose_topics_differ_says_what_and_that_a_restart_mends_nothing
 
     ended = hephaestus("worker", "flows", *kafka)
 
-    assert ended.code == ExitCode.FAILED
+    assert ended.code == ExitCode.NO_RESTART
     assert "partitions" in ended.err.splitlines()[-1]
 
 

@@ -22,7 +22,7 @@ Options = dict[str, str]
 GUEST = '{"name": "ada"}'
 READY = "ready; this worker owns the partitions"
 UNREACHABLE = 4
-USAGE = 2
+NO_RESTART = 78
 
 
 def plain(**other: str) -> Options:
@@ -190,7 +190,7 @@ def test_a_missing_password_is_named_before_anything_is_asked(hephaestus: Comman
     options = {name: value for name, value in plain().items() if name != "sasl.password"}
     configure(hephaestus, "127.0.0.1:1", "anything", options)
     refused = hephaestus("worker", "flows", within=20)
-    assert refused.code == USAGE
+    assert refused.code == NO_RESTART
     assert "option sasl.password is missing" in refused.err
 
 

@@ -139,7 +139,7 @@ def test_a_worker_without_the_extra_says_how_to_get_it(hephaestus: CommandLine, 
     kafka = ("--bootstrap", connection.bootstrap, "--namespace", connection.namespace)
     ended = hephaestus("worker", "flows", *kafka, "--http", "127.0.0.1:0")
 
-    assert ended.code == ExitCode.USAGE
+    assert ended.code == ExitCode.NO_RESTART
     assert "pip install 'hephaestus-stream[web]'" in ended.err.splitlines()[-1]
 
 
