@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
@@ -30,9 +31,23 @@ class _Server(uvicorn.Server):
         yield
 
 
+def require_known(serve: Callable[..., object]) -> None:
+    """Returns where the server asks for its signals as `_Server` expects.
+
+    Raises:
+        SettingsError: It does not, and the worker could not stop in order.
+    """
+    if "capture_signals" not in inspect.unwrap(serve).__code__.co_names:
+        raise SettingsError(
+            f"http: uvicorn {uvicorn.__version__} would take the signals that stop the worker in order; install the "
+            "release before it, or leave `http` out"
+        )
+
+
 def application(report: HealthReport) -> FastAPI:
     """Everything that a worker serves."""
-    app = FastAPI(title="hephaestus_stream")
+    # Whoever probes it needs no description of it, and nobody else shall get one.
+    app = FastAPI(title="hephaestus_stream", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(health_routes(report))
     return app
 
@@ -46,8 +61,9 @@ async def serving(address: str, report: HealthReport) -> AsyncGenerator[None]:
         report: How the worker is.
 
     Raises:
-        SettingsError: The address cannot be listened on.
+        SettingsError: The address cannot be listened on, or the installed uvicorn is one that nobody has tried.
     """
+    require_known(uvicorn.Server.serve)
     with _listening(address) as listener:
         config = uvicorn.Config(
             application(report),

@@ -19,7 +19,7 @@ from hephaestus_stream.cli.failure import ExitCode
 from hephaestus_stream.errors import SettingsError
 from hephaestus_stream.runtime.health import HealthReport, ReplayProgress, WorkerHealth
 from hephaestus_stream.runtime.topics import create_topics
-from hephaestus_stream.web.server import serving
+from hephaestus_stream.web.server import require_known, serving
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 from tests.cli.command_line import FLOWS, CommandLine
@@ -123,6 +123,21 @@ async def test_each_reason_not_to_be_ready_is_told_with_503(health: WorkerHealth
     assert (code, said["ready"]) == (503, False)
     assert [reason in each for each in said["reasons"]] == [True]
     assert live == (503 if health.failure else 200)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+async def test_nothing_but_the_probes_is_served(path: str) -> None:
+    port = free_port()
+    async with serving(f"127.0.0.1:{port}", HealthReport()):
+        assert (await asyncio.to_thread(fetched, f"http://127.0.0.1:{port}{path}"))[0] == 404
+
+
+def test_a_server_that_would_take_the_signals_of_the_worker_is_refused() -> None:
+    def serve() -> None:
+        """As a later uvicorn may have it."""
+
+    with pytest.raises(SettingsError, match="would take the signals that stop the worker"):
+        require_known(serve)
 
 
 async def test_an_address_that_is_taken_is_a_wrong_setting() -> None:

@@ -28,7 +28,7 @@ from hephaestus_stream.runtime.changelog import standby, standbys
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.standbys import Standbys
 from hephaestus_stream.runtime.changelog.store import Store
-from hephaestus_stream.runtime.clock import WorkerClock, uptime
+from hephaestus_stream.runtime.clock import Observation, WorkerClock, uptime
 from hephaestus_stream.runtime.cluster import Cluster
 from hephaestus_stream.runtime.durable import DurableShard, Opened
 from hephaestus_stream.runtime.position import POSITION_KEY
@@ -303,7 +303,7 @@ def test_a_quiet_partition_does_not_come_of_age(
     owner.commit({b"n": b"v"})
     # A commit of this worker told it the brokers' time.
     clock = WorkerClock()
-    clock.observe(datetime.now(UTC), sent=uptime(), reported=uptime())
+    clock.observe(Observation(datetime.now(UTC), sent=uptime(), reported=uptime()))
     follower = Standbys(origins("follower"), clock)
     stack.callback(follower.close)
     follower.follow(frozenset({0}))
