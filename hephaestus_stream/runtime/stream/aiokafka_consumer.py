@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.consumer.fetcher import Fetcher, FetchResult
+from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import (
@@ -54,6 +54,16 @@ SIGNATURES: Sequence[tuple[Callable[..., object], str]] = [
     (Fetcher.fetched_records, "(self, partitions, timeout=0, max_records=None)"),
     (SubscriptionState.fetch_context, "(self)"),
     *fetched_records.SIGNATURES,
+]
+
+NAMES: Sequence[tuple[Callable[..., object], Sequence[str]]] = [
+    (FetchResult.__init__, ["_backoff"]),
+    (FetchResult.calculate_backoff, ["_backoff"]),
+    (FetchError.__init__, ["_backoff"]),
+    (Fetcher.__init__, ["_records", "_wait_consume_future"]),
+    (Fetcher._fetch_requests_routine, ["_wait_consume_future"]),
+    (AIOKafkaConsumer.__init__, ["_client", "_closed"]),
+    *fetched_records.NAMES,
 ]
 
 

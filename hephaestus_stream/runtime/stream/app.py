@@ -31,7 +31,7 @@ from hephaestus_stream.runtime.stream import aiokafka_consumer, faust_settings, 
 from hephaestus_stream.runtime.stream.aiokafka_consumer import KafkaConsumer, Reader
 from hephaestus_stream.runtime.stream.assignor import EvenAssignor
 from hephaestus_stream.runtime.stream.authentication_log import keep_passwords_out_of_the_log
-from hephaestus_stream.runtime.stream.faust_signatures import assert_signatures
+from hephaestus_stream.runtime.stream.faust_signatures import assert_names, assert_signatures
 from hephaestus_stream.runtime.stream.feed import Chunk, Feed
 from hephaestus_stream.runtime.stream.ownership import Shards
 from hephaestus_stream.runtime.stream.reachability import check_reachable
@@ -47,6 +47,7 @@ STOP_SECONDS = 3.0
 
 keep_passwords_out_of_the_log()
 assert_signatures([*faust_signatures.FAUST, *aiokafka_consumer.SIGNATURES])
+assert_names(aiokafka_consumer.NAMES)
 
 
 class _ChunkSchema(Schema[None, Chunk]):

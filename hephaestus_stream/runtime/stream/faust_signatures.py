@@ -10,7 +10,7 @@ with a sentence, and not lose commands in silence.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 
 import faust
@@ -47,6 +47,7 @@ FAUST: Sequence[tuple[Callable[..., object], str]] = [
     (Consumer.verify_event_path, "(self, now, tp)"),
     (Schema.loads_key, "(self, app, message, *, loads=None, serializer=None)"),
     (Schema.loads_value, "(self, app, message, *, loads=None, serializer=None)"),
+    (PartitionAssignor.assigned_standbys, "(self)"),
 ]
 
 
@@ -56,11 +57,29 @@ def assert_signatures(expected: Sequence[tuple[Callable[..., object], str]]) -> 
     Raises:
         UnsupportedFaustError: One of them differs; the message names all of them and the installed versions.
     """
-    problems = [
+    _require_none(
         f"{function.__qualname__}{found} is not the expected {parameters}"
         for function, parameters in expected
         if (found := _parameters(function)) != parameters
-    ]
+    )
+
+
+def assert_names(expected: Sequence[tuple[Callable[..., object], Sequence[str]]]) -> None:
+    """Look in each function's code for names of attributes and globals that it must use: they have no signature.
+
+    Raises:
+        UnsupportedFaustError: One of them is not there, as above.
+    """
+    _require_none(
+        f"{function.__qualname__} does not use {name}"
+        for function, names in expected
+        for name in names
+        if name not in inspect.unwrap(function).__code__.co_names
+    )
+
+
+def _require_none(found: Iterable[str]) -> None:
+    problems = list(found)
     if problems:
         installed = f"faust-streaming {version('faust-streaming')} with aiokafka {version('aiokafka')}"
         raise UnsupportedFaustError(

@@ -26,6 +26,11 @@ SIGNATURES: Sequence[tuple[Callable[..., object], str]] = [
     (_DefaultRecordBatchPy._maybe_uncompress, "(self)"),
 ]
 
+NAMES: Sequence[tuple[Callable[..., object], Sequence[str]]] = [
+    (fetcher.Fetcher._proc_fetch_request, ["MemoryRecords"]),
+    (_DefaultRecordBatchPy._maybe_uncompress, ["_buffer"]),
+]
+
 # Before each batch: the offset of its first record, and how many bytes follow.
 _HEAD: Final = struct.Struct(">qi")
 
