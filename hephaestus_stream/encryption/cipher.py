@@ -49,6 +49,7 @@ class Cipher:
     ) -> None:
         self._provider = provider
         self._keys: dict[str, _Key] = {}
+        self._is_lost = False
         self._last: _Key | None = None if provider is None else self._first(provider)
         self._holder = holder
         self.required: Final = required
@@ -145,14 +146,21 @@ class Cipher:
             return None
         try:
             key = self._find(self._provider.current)
-        except Exception:
-            _logger.exception("the provider of keys fails; the last current key is used on")
-            return self._last
+        except Exception as error:  # noqa: BLE001 - a provider may raise anything
+            return self._used_on("fails", error)
         if key is None:
-            _logger.error("the provider of keys has no key that it calls current; the last current one is used on")
-            return self._last
+            return self._used_on("has no key that it calls current")
+        if self._is_lost:
+            _logger.info("the provider of keys gives the current key again")
+            self._is_lost = False
         self._last = key
         return key
+
+    def _used_on(self, why: str, error: Exception | None = None) -> _Key | None:
+        if not self._is_lost:  # once, and not for each payload
+            self._is_lost = True
+            _logger.error("the provider of keys %s; the last current key is used on", why, exc_info=error)
+        return self._last
 
     def _find(self, id: str) -> _Key | None:  # noqa: A002 - as above
         known = self._keys.get(id)

@@ -76,14 +76,18 @@ class Courier:
         It tries for ever, since their records must not be passed before; what arrives twice has the same id.
         """
         waiting = list(forwards)
-        while waiting:
-            loop = asyncio.get_running_loop()
+        loop, is_told = asyncio.get_running_loop(), False
+        if waiting:
             _logger.info("%d commands were in a wrong partition and are forwarded", len(waiting))
+        while waiting:
             ends = await asyncio.gather(*(self._send(each, loop) for each in waiting), return_exceptions=True)
             # From the first that failed on, so that a key's commands stay in their order.
             failed = [index for index, end in enumerate(ends) if end is not None]
             waiting = waiting[failed[0] :] if failed else []
             if waiting:
+                if not is_told:
+                    _logger.warning("%s; it is tried until a broker takes it", ends[failed[0]])
+                    is_told = True
                 await asyncio.sleep(_POLL_SECONDS)
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -175,6 +176,23 @@ def test_a_provider_that_fails_costs_what_it_knew_nothing() -> None:
     assert json.loads(sealing.seal(PAYLOAD, PLACE))["$encrypted"]["key"] == "a"
     with pytest.raises(PayloadUnreadableError, match="the provider of keys fails on 'c': ConnectionError"):
         sealing.open(sealed.replace(b'"key":"a"', b'"key":"c"'), PLACE)
+
+
+def test_a_provider_that_fails_is_told_once_and_not_for_each_payload(caplog: pytest.LogCaptureFixture) -> None:
+    provider = Wayward()
+    sealing = Cipher(provider)
+    provider.current, provider.works = "c", False
+    for _ in range(100):
+        sealing.seal(PAYLOAD, PLACE)
+    provider.works = True
+    for _ in range(100):
+        sealing.seal(PAYLOAD, PLACE)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+    provider.current = "a"
+    with caplog.at_level(logging.INFO):
+        sealing.seal(PAYLOAD, PLACE)
+    assert caplog.messages[-1] == "the provider of keys gives the current key again"
 
 
 def test_without_keys_the_library_is_not_even_loaded() -> None:
