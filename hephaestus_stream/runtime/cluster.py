@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final, Protocol, cast
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -19,11 +19,10 @@ from confluent_kafka.admin import ConfigResource, NewTopic  # type: ignore[attr-
 from hephaestus_stream.errors import TopicMismatchError
 from hephaestus_stream.kafka_client import DENIED, denied, wrong_options
 from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, PATIENCE, await_broker, kafka_error
+from hephaestus_stream.runtime.unready import answer_of, not_ready, once_ready
 from hephaestus_stream.wire.connection import Connection
 
 _PATIENCE: Final = PATIENCE.total_seconds()
-# A topic that is created is known to every broker only a little later.
-_PROPAGATION: Final = timedelta(seconds=20)
 
 
 class TopicToCreate(Protocol):
@@ -143,7 +142,7 @@ class Cluster:
         denial: KafkaError | None = None
         for name, future in futures.items():
             try:
-                found[name] = future.result()
+                found[name] = answer_of(future, self.connection)
             except KafkaException as failure:
                 error = kafka_error(failure)
                 if error.code() in DENIED:
@@ -197,7 +196,7 @@ class Cluster:
         refused: list[str] = []
         for name, future in futures.items():
             try:
-                future.result()
+                answer_of(future, self.connection)
                 created.append(name)
             except KafkaException as failure:
                 error = kafka_error(failure)
@@ -209,18 +208,20 @@ class Cluster:
             raise TopicMismatchError("; ".join(refused), refused)
         return created
 
-    def await_topics(self, names: Sequence[str]) -> dict[str, TopicDescribed]:
-        """The topics, as soon as the cluster knows them all."""
-        deadline = time.monotonic() + _PROPAGATION.total_seconds()
-        while True:
-            described = self.describe(names)
-            missing = sorted(set(names) - described.keys())
-            if not missing:
-                return described
-            if time.monotonic() > deadline:
-                problems = [f"{name} was created but does not appear: try again" for name in missing]
-                raise TopicMismatchError("; ".join(problems), problems)
-            threading.Event().wait(0.1)
+    def await_topics(self, names: Sequence[str], *, with_options: bool = False) -> dict[str, TopicDescribed]:
+        """The topics, which were created at some time, as soon as the cluster knows them all.
+
+        Raises:
+            NotReadyError: It does not in time.
+        """
+        return once_ready(partial(self._all, names, with_options=with_options))
+
+    def _all(self, names: Sequence[str], *, with_options: bool) -> dict[str, TopicDescribed]:
+        described = self.describe(names, with_options=with_options)
+        missing = sorted(set(names) - described.keys())
+        if missing:
+            raise not_ready(self.connection, f"it does not know {', '.join(missing)}, which was created")
+        return described
 
     def _require_broker(self) -> None:
         await_broker(self._admin, self.connection, stop=threading.Event())
@@ -232,7 +233,7 @@ class Cluster:
 
     def _option_values(self, topic: str, future: Future[dict[str, _Option]]) -> dict[str, str]:
         try:
-            return {name: str(entry.value) for name, entry in future.result().items()}
+            return {name: str(entry.value) for name, entry in answer_of(future, self.connection).items()}
         except KafkaException as failure:
             error = kafka_error(failure)
             if error.code() in DENIED:

@@ -129,22 +129,25 @@ def create_topics(connection: Connection, *, partitions: int | None = None, repl
     return created
 
 
-def check_topics(connection: Connection, *, partitions: int | None = None) -> int:
+def check_topics(connection: Connection, *, partitions: int | None = None, exist: bool = False) -> int:
     """Compare the topics of a namespace with what the engine needs.
 
     Args:
         connection: Cluster and namespace.
         partitions: How many each topic must have; None takes over what `state` has.
+        exist: Whether they were created before, so that a broker which does not know them has just come back.
 
     Returns:
         The number of partitions of every topic.
 
     Raises:
-        BrokerUnreachableError: No broker answers.
+        BrokerUnreachableError: No broker answers, or the cluster is not ready.
         TopicMismatchError: Topics are missing or differ; all problems are listed.
     """
     specs = topic_specs(connection.namespace)
-    described = Cluster(connection).describe([spec.name for spec in specs], with_options=True)
+    cluster = Cluster(connection)
+    ask = cluster.await_topics if exist else cluster.describe
+    described = ask([spec.name for spec in specs], with_options=True)
     state = described.get(specs[0].name)
     wanted = partitions if partitions is not None else state.partitions if state else DEFAULT_PARTITIONS
     problems = [problem for spec in specs for problem in _problems(spec, described.get(spec.name), partitions=wanted)]

@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 from rocksdict import Cache
@@ -30,6 +31,7 @@ from hephaestus_stream.runtime.stream.app import build_app, run
 from hephaestus_stream.runtime.stream.credentials import CredentialsWatch
 from hephaestus_stream.runtime.topic_watch import watch_topics
 from hephaestus_stream.runtime.topics import check_rights, check_topics, create_topics
+from hephaestus_stream.runtime.unready import once_ready
 from hephaestus_stream.settings import Settings
 from hephaestus_stream.telemetry.api import LISTENERS
 from hephaestus_stream.telemetry.gauges import WorkerLoad, watched
@@ -59,7 +61,7 @@ async def run_worker(
         health: Where the worker says how it is.
 
     Raises:
-        BrokerUnreachableError: No broker answers.
+        BrokerUnreachableError: No broker answers, or the cluster is not ready.
         BrokerRefusedError: One refuses the credentials, at the start or later.
         AccessDeniedError: A right is missing.
         TopicMismatchError: The topics are not as the engine needs them.
@@ -85,7 +87,7 @@ async def _work(
     if cipher.is_on:
         _logger.info("%s", cipher)
     require_places(catalog)
-    partitions = await asyncio.to_thread(_ensure_topics, settings)
+    partitions = await asyncio.to_thread(once_ready, partial(_ensure_topics, settings))
     origin = await asyncio.to_thread(_origin, settings)
     clock = WorkerClock()
     standbys = Standbys(origin, clock)
@@ -176,7 +178,7 @@ def _ensure_topics(settings: Settings) -> int:
     )
     if created:
         _logger.info("created the topics %s", ", ".join(created))
-    partitions = check_topics(settings.connection, partitions=settings.partitions)
+    partitions = check_topics(settings.connection, partitions=settings.partitions, exist=True)
     check_rights(settings.connection)
     return partitions
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from hephaestus_stream.errors import BrokerUnreachableError, TopicMismatchError
 from hephaestus_stream.runtime.cluster import Cluster
@@ -15,6 +16,7 @@ from hephaestus_stream.runtime.topics import (
     topic_ids,
     topic_specs,
 )
+from hephaestus_stream.runtime.unready import answer_of, not_ready, once_ready
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
@@ -106,6 +108,45 @@ def test_commands_may_be_kept_for_ever_and_outputs_for_a_day(connection: Connect
 def test_a_replication_that_the_cluster_cannot_give_is_told(connection: Connection) -> None:
     with pytest.raises(TopicMismatchError, match="cannot be created"):
         create_topics(connection, replication_factor=9)
+
+
+def test_topics_that_exist_are_waited_for_as_brokers_that_come_back_do_not_know_them_yet(
+    connection: Connection,
+) -> None:
+    with ThreadPoolExecutor(1) as worker:
+        checked = worker.submit(check_topics, connection, exist=True)
+        assert not wait([checked], timeout=0.5).done
+        create_topics(connection, partitions=2, replication_factor=1)
+        assert checked.result(30) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (KafkaError._TIMED_OUT, BrokerUnreachableError),  # pyright: ignore[reportPrivateUsage] - librdkafka's own
+        (KafkaError.NOT_CONTROLLER, BrokerUnreachableError),
+        (KafkaError.INVALID_CONFIG, KafkaException),
+    ],
+)
+def test_an_answer_of_a_cluster_without_a_controller_says_that_it_is_not_ready(
+    code: int, kind: type[Exception]
+) -> None:
+    answer = Future[None]()
+    answer.set_exception(KafkaException(KafkaError(code, "Failed while waiting for controller")))
+
+    with pytest.raises(kind, match="Failed while waiting for controller"):
+        answer_of(answer, Connection("kafka:9092"))
+
+
+def test_what_a_cluster_is_asked_is_asked_until_it_is_ready() -> None:
+    left = [not_ready(Connection("kafka:9092"), "no controller")] * 2
+
+    def ask() -> str:
+        if left:
+            raise left.pop()
+        return "ready"
+
+    assert once_ready(ask) == "ready"
 
 
 def test_without_a_broker_the_address_is_named() -> None:

@@ -16,6 +16,7 @@ from hephaestus_stream.runtime.broker import PATIENCE, require_running, unreacha
 from hephaestus_stream.runtime.changelog.following import ChangelogTopic
 from hephaestus_stream.runtime.cluster import Cluster, TopicDescribed
 from hephaestus_stream.runtime.position import WAY_OUT
+from hephaestus_stream.runtime.unready import NotReadyError
 from hephaestus_stream.wire.topics import Topics
 
 _PAUSE_SECONDS: Final = 0.1
@@ -79,7 +80,7 @@ def _described(
     require_running(stop, doing=f"asking for {' and '.join(names)}")
     try:
         return cluster.describe(names, with_options=True, stop=stop, patience=patience)
-    except KafkaException:
+    except (KafkaException, NotReadyError):
         # Nobody answered in time, or a topic went between two questions.
         return None
 
