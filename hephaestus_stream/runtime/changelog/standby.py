@@ -26,6 +26,8 @@ _OLDEST_OPEN_TRANSACTION: Final = 2 * TRANSACTION_TIMEOUT
 # A partition that is to be handed over waits for the answer, so it is asked for once, and not waited for long. A short
 # wait would not do: with the first request that is given up librdkafka ends the connection.
 _ANSWER: Final = timedelta(seconds=2)
+# The end is that of transactions whose markers are written, which is a moment after the owner's commit returned.
+_MARKERS: Final = timedelta(milliseconds=200)
 
 
 class Standby:
@@ -68,6 +70,10 @@ class Standby:
         self._questions = questions
         self._store = Store(origin.folder / str(partition), cache=origin.cache, derive=derive)
         try:
+            if self._is_ahead:
+                # It may have been this worker's own commit: a good copy is not wiped for that.
+                questions.stop.wait(_MARKERS.total_seconds())
+                low, self._seen_end = questions.log_range(partition, patience=timedelta(0), attempt=_ANSWER)
             self._following = Following(
                 logs.changelog,
                 self._store,
@@ -142,6 +148,11 @@ class Standby:
             return
         if end <= self.next_offset:
             self._following.at_end(end, seen_at=asked_at)
+
+    @property
+    def _is_ahead(self) -> bool:
+        standing = self._store.standing
+        return standing is not None and standing.changelog_offset >= self._seen_end
 
     def close(self) -> None:
         """Let the database go, for whoever opens it next."""

@@ -26,6 +26,7 @@ from rocksdict import Cache
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.runtime.changelog import standby, standbys
 from hephaestus_stream.runtime.changelog.origin import Origin
+from hephaestus_stream.runtime.changelog.reader import ChangelogReader
 from hephaestus_stream.runtime.changelog.standbys import Standbys
 from hephaestus_stream.runtime.changelog.store import Store
 from hephaestus_stream.runtime.clock import Observation, WorkerClock, uptime
@@ -262,6 +263,32 @@ def test_a_database_that_is_damaged_while_it_is_followed_is_filled_anew(
     heir.let_go(frozenset({0}))
 
     assert own("heir", 0).contents() == owner.contents()
+
+
+def test_a_copy_is_not_wiped_for_an_end_that_lags_behind_the_last_commit(
+    own: Callable[[str, int], Owner],
+    followers: Callable[[str], Standbys],
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    owner = own("owner", 0)
+    owner.commit({b"n": b"v"})
+    last = offset_of(owner)
+    owner.close()
+    log_range = ChangelogReader.log_range
+    answers = iter([last])
+
+    def lagging(reader: ChangelogReader, partition: int, **options: timedelta) -> tuple[int, int]:
+        low, high = log_range(reader, partition, **options)
+        return low, next(answers, high)
+
+    monkeypatch.setattr(ChangelogReader, "log_range", lagging)
+    follower = followers("owner")
+    follower.follow(frozenset({0}))
+    eventually(are_up_to_date(follower, {0}))
+    assert next(answers, None) is None
+    assert "wiping" not in caplog.text
 
 
 def test_a_standby_that_lagged_longer_than_deletions_are_kept_begins_anew(
