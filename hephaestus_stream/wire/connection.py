@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
 from hephaestus_stream.wire.security import Security, resolved, security_of
+
+_logger: Final = logging.getLogger(__name__)
 
 # The namespace names the group and the transactions: two groups, or two transactions of a partition, would be two
 # owners that do not know of each other. The others decide what is read, and of which broker, since those that
@@ -57,6 +61,7 @@ class Connection:
         options = resolved(self.options)
         object.__setattr__(self, "options", options)
         object.__setattr__(self, "security", security_of(options))
+        _warn_of(tuple(sorted(options.keys() & (OWN_OPTIONS | {"bootstrap.servers"}))))
 
     def librdkafka(self, **extra: str | float | bool) -> dict[str, str | int | float | bool]:
         """The configuration of a librdkafka client: the connection, then `extra` with dots written as `_`.
@@ -67,3 +72,14 @@ class Connection:
         own = {name.replace("_", "."): value for name, value in extra.items()}
         given = {name: value for name, value in self.options.items() if name not in OWN_OPTIONS}
         return {**given, "bootstrap.servers": self.bootstrap, **own}
+
+
+@cache
+def _warn_of(own: tuple[str, ...]) -> None:
+    """Says once what is without effect: a connection is made anew wherever settings are read."""
+    if own:
+        _logger.warning(
+            "these options of the Kafka connection are the engine's own, and without effect: %s; `bootstrap` and "
+            "`namespace` say where it works",
+            ", ".join(own),
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -33,6 +34,9 @@ _OF_SSL: Final = frozenset(
 _KNOWN: Final = _OF_SASL | _OF_SSL | {"security.protocol"}
 # A password that is not on the command line and not in the environment: its own file, as secrets are mounted.
 _FROM_FILES: Final = ("sasl.password", "ssl.key.password")
+
+# Above this likeness nothing else can be meant: ssl.crl.location is no misspelt ssl.ca.location.
+_MISSPELT: Final = 0.93
 
 _PEM: Final = "write it to a file of its own and name that with {}"
 _STORE: Final = "convert it to PEM files and name them with ssl.certificate.location and ssl.key.location"
@@ -171,6 +175,7 @@ def _sasl_problems(options: Mapping[str, str]) -> Iterator[str]:
         yield f"option sasl.mechanism is missing, which SASL needs; use {names}"
     elif mechanism not in MECHANISMS:
         yield f"option sasl.mechanism={mechanism!r} is not supported; use {names}"
+        return  # whoever means it has no password
     if len({options[name].upper() for name in ("sasl.mechanism", "sasl.mechanisms") if name in options}) > 1:
         yield "the options sasl.mechanism and sasl.mechanisms, which mean the same, differ: leave one of them out"
     if not options.get("sasl.username"):
@@ -182,6 +187,8 @@ def _sasl_problems(options: Mapping[str, str]) -> Iterator[str]:
 def _ssl_problems(options: Mapping[str, str]) -> Iterator[str]:
     if ("ssl.certificate.location" in options) != ("ssl.key.location" in options):
         yield "the options ssl.certificate.location and ssl.key.location need each other: write both, or none"
+    elif "ssl.key.password" in options and "ssl.key.location" not in options:
+        yield "option ssl.key.password is without effect, as there is no ssl.key.location: write it, or leave both out"
     if "ssl.ca.location" in options and "ssl.ca.pem" in options:
         yield "the options ssl.ca.location and ssl.ca.pem exclude each other: leave one of them out"
     for name in ("ssl.ca.location", "ssl.certificate.location", "ssl.key.location"):
@@ -209,6 +216,9 @@ def _path(options: Mapping[str, str], name: str) -> Path | None:
 
 def _instead_of(name: str) -> str:
     found = next((way_out for start, way_out in _INSTEAD.items() if name.startswith(start)), None)
+    near = get_close_matches(name, [*_KNOWN, *(f"{secret}.file" for secret in _FROM_FILES)], n=1, cutoff=_MISSPELT)
+    if found is None and near:
+        return f"did you mean {near[0]}?"
     return found or f"leave it out, or write one of {', '.join(sorted(_KNOWN))}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hephaestus_stream.wire.connection import OWN_OPTIONS, Connection
 
 
@@ -22,3 +24,10 @@ def test_options_that_the_engine_depends_on_reach_no_client() -> None:
         "group.id": "ours",
         "linger.ms": 0,
     }
+
+
+def test_options_that_the_engine_leaves_out_are_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        Connection("one:9092", options={"group.id": "theirs", "acks": "1", "linger.ms": "5"})
+    [warning] = caplog.messages
+    assert "are the engine's own, and without effect: acks, group.id;" in warning

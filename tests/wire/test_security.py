@@ -93,6 +93,9 @@ def test_an_option_that_only_one_library_obeys_is_refused_with_the_way_out(optio
         ({"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"}, "sasl.username is missing"),
         ({**USER, "security.protocol": "SASL_SSL", "sasl.mechanisms": "SCRAM-SHA-256"}, "differ"),
         ({"security.protocol": "SSL", "ssl.certificate.location": "/"}, "need each other"),
+        ({"security.protocol": "SSL", "ssl.key.password": PASSWORD}, "there is no ssl.key.location"),
+        ({"security.protocl": "SSL"}, "did you mean security.protocol?"),
+        ({"security.protocol": "SASL_SSL", "sasl.pasword.file": "pw"}, "did you mean sasl.password.file?"),
         ({"security.protocol": "SSL", "ssl.ca.location": "/no/such"}, "'/no/such' names no file"),
         ({"security.protocol": "SSL", "enable.ssl.certificate.verification": "no"}, "use true or false"),
         ({"security.protocol": "SSL", "ssl.endpoint.identification.algorithm": "off"}, "use https or none"),
@@ -101,6 +104,11 @@ def test_an_option_that_only_one_library_obeys_is_refused_with_the_way_out(optio
 def test_an_option_that_cannot_be_meant_is_refused(options: dict[str, str], said: str) -> None:
     assert said in refusal(options)
     assert PASSWORD not in refusal(options)
+
+
+def test_a_mechanism_that_is_not_supported_is_the_only_problem_told() -> None:
+    said = refusal({"security.protocol": "SASL_SSL", "sasl.mechanism": "GSSAPI"})
+    assert len(said.splitlines()) == 1
 
 
 def test_all_problems_are_told_at_once() -> None:
