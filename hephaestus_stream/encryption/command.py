@@ -11,8 +11,7 @@ from pydantic import JsonValue
 from hephaestus_stream.encryption.cipher import Cipher
 from hephaestus_stream.encryption.envelope import Place, is_envelope
 from hephaestus_stream.encryption.run import event_place, start_place
-from hephaestus_stream.errors import CommandError
-from hephaestus_stream.wire.command import Command, ResumeCommand, StartCommand
+from hephaestus_stream.wire.command import Command, ResumeCommand, StartCommand, unwritable
 
 
 def sealed(command: Command, cipher: Cipher) -> Command:
@@ -31,12 +30,7 @@ def sealed(command: Command, cipher: Cipher) -> Command:
             place = event_place(command.workflow, command.key, command=command.id, event=command.event)
             return command.model_copy(update={"payload": _sealed(command.payload_json, cipher, place)})
     except ValueError as error:
-        raise CommandError(
-            f"the {command.type} command cannot be written: {error}",
-            reason="invalid_payload",
-            id=command.id,
-            key=command.key,
-        ) from None
+        raise unwritable(command, error) from None
     return command
 
 

@@ -160,13 +160,18 @@ def encode_command(command: Command) -> bytes:
     try:
         encoded = _json_bytes(document)
     except ValueError as error:
-        raise CommandError(
-            f"the {command.type} command cannot be written: {error}",
-            reason="invalid_payload",
-            id=command.id,
-            key=command.key,
-        ) from None
+        raise unwritable(command, error) from None
     return encoded
+
+
+def unwritable(command: Command, error: ValueError) -> CommandError:
+    """The error of a command whose payload is no JSON."""
+    return CommandError(
+        f"the {command.type} command cannot be written: {error}",
+        reason="invalid_payload",
+        id=command.id,
+        key=command.key,
+    )
 
 
 def decode_command(value: bytes | None) -> Command:
