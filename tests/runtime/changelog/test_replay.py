@@ -24,7 +24,7 @@ from hephaestus_stream.runtime.changelog.logs import ask_logs
 from hephaestus_stream.runtime.changelog.reader import ChangelogReader
 from hephaestus_stream.runtime.changelog.replay import ReplayedState, replay
 from hephaestus_stream.runtime.changelog.store import Change, Store
-from hephaestus_stream.runtime.clock import WorkerClock, uptime
+from hephaestus_stream.runtime.clock import Observation, WorkerClock, uptime
 from hephaestus_stream.runtime.cluster import Cluster
 from hephaestus_stream.runtime.topics import TopicSpec, create_topics
 from hephaestus_stream.runtime.transaction import TransactionalProducer
@@ -49,7 +49,7 @@ class Shard:
         self.stop = threading.Event()
         self.clock = WorkerClock()
         # As a commit of the same worker does.
-        self.clock.observe(datetime.now(UTC), sent=uptime(), reported=uptime())
+        self.clock.observe(Observation(datetime.now(UTC), sent=uptime(), reported=uptime()))
         self.progress: list[tuple[int, int]] = []
         self.producer = TransactionalProducer(connection, partition=PARTITION, stop=self.stop)
         self.store = Store(folder, cache=CACHE, derive=by_status)
