@@ -257,6 +257,10 @@ class BrokerUnreachableError(HephaestusError, ConnectionError):
     """No broker answered at the given address."""
 
 
+class ClusterNotReadyError(BrokerUnreachableError):
+    """A broker answers, and the cluster cannot do what it is asked for yet: its brokers are just starting."""
+
+
 class BrokerRefusedError(HephaestusError, ConnectionError):
     """A broker answers but does not let us in: for a wrong password, certificate, or `security.protocol`."""
 

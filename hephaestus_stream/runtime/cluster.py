@@ -212,7 +212,7 @@ class Cluster:
         """The topics, which were created at some time, as soon as the cluster knows them all.
 
         Raises:
-            NotReadyError: It does not in time.
+            ClusterNotReadyError: It does not in time.
         """
         return once_ready(partial(self._all, names, with_options=with_options))
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
-from hephaestus_stream.errors import BrokerUnreachableError
+from hephaestus_stream.errors import ClusterNotReadyError
 from hephaestus_stream.kafka_client import kafka_error
 from hephaestus_stream.wire.connection import Connection
 
@@ -38,13 +38,9 @@ _PASSING: Final = frozenset(
 )
 
 
-class NotReadyError(BrokerUnreachableError):
-    """A broker answers, and the cluster cannot do what it is asked for yet."""
-
-
-def not_ready(connection: Connection, why: str) -> NotReadyError:
+def not_ready(connection: Connection, why: str) -> ClusterNotReadyError:
     """The error that names the address and the way out."""
-    return NotReadyError(
+    return ClusterNotReadyError(
         f"the Kafka cluster at {connection.bootstrap} is not ready: {why}; its brokers may be starting: try again "
         "when they all run"
     )
@@ -59,7 +55,7 @@ def answer_of(future: Future[_Answer], connection: Connection) -> _Answer:
     """What an administration's future brings.
 
     Raises:
-        NotReadyError: The cluster is not ready.
+        ClusterNotReadyError: The cluster is not ready.
         KafkaException: Any other error.
     """
     try:
@@ -75,13 +71,13 @@ def once_ready(ask: Callable[[], _Answer], *, patience: timedelta = READY_WITHIN
     """What is answered, once the cluster is ready.
 
     Raises:
-        NotReadyError: It was not in time.
+        ClusterNotReadyError: It was not in time.
     """
     deadline = time.monotonic() + patience.total_seconds()
     while True:
         try:
             return ask()
-        except NotReadyError:
+        except ClusterNotReadyError:
             if time.monotonic() > deadline:
                 raise
         threading.Event().wait(_PAUSE_SECONDS)

@@ -11,12 +11,11 @@ from typing import Final
 
 from confluent_kafka import KafkaException
 
-from hephaestus_stream.errors import ShardClosedError
+from hephaestus_stream.errors import ClusterNotReadyError, ShardClosedError
 from hephaestus_stream.runtime.broker import PATIENCE, require_running, unreachable
 from hephaestus_stream.runtime.changelog.following import ChangelogTopic
 from hephaestus_stream.runtime.cluster import Cluster, TopicDescribed
 from hephaestus_stream.runtime.position import WAY_OUT
-from hephaestus_stream.runtime.unready import NotReadyError
 from hephaestus_stream.wire.topics import Topics
 
 _PAUSE_SECONDS: Final = 0.1
@@ -80,7 +79,7 @@ def _described(
     require_running(stop, doing=f"asking for {' and '.join(names)}")
     try:
         return cluster.describe(names, with_options=True, stop=stop, patience=patience)
-    except (KafkaException, NotReadyError):
+    except (KafkaException, ClusterNotReadyError):
         # Nobody answered in time, or a topic went between two questions.
         return None
 
