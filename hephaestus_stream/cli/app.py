@@ -328,8 +328,9 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        return app.meta()
+        code: int = app.meta()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - nobody above this could do better
         return exit_code_of(error)
     except SystemExit as misuse:  # told already
         return misuse.code if isinstance(misuse.code, int) else 0
+    return code

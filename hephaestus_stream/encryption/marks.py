@@ -40,8 +40,8 @@ def _brought(what: Input) -> Iterator[bytes]:
     match what:
         case Start():
             yield what.input
-        case Resume() | StepEmitted():
-            yield from _payloads([what.reported])
+        case Resume(reported=reported) | StepEmitted(reported=reported):
+            yield from _payloads([reported])
         case Release():
             yield from _payloads([what.resume.reported])
         case StepSuspended():

@@ -493,8 +493,9 @@ class Namesake(Step[Patient]):
             case 2:
                 raise PayloadUnreadableError(name)
             case _:
+                letters: dict[str, Letter] = {}
                 try:
-                    return self.never(cast("Letter", {}[name]))
+                    return self.never(letters[name])
                 except KeyError:
                     place = Place("input", "", "", "")
                     NEW.open(OLD.seal(b"1", place), place)

@@ -1,5 +1,7 @@
 """What the courier says of commands that no broker takes."""
 
+# pyright: reportUnknownMemberType=false  # the administrator's futures have no types
+
 from __future__ import annotations
 
 import asyncio
