@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any, Literal, cast
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -65,8 +66,11 @@ def resume_command(
     Raises:
         InvalidKeyError: The id cannot be part of a key.
         CommandError: The payload does not fit the event, or another argument does not fit.
+        TypeError: The event is none, as its name is none.
     """
     definition = workflow.definition
+    if not isinstance(cast("object", event), NodeEvent):
+        raise TypeError(_no_event(workflow, event))
     adapter = event.event.adapter
     if adapter is None and payload is not None:
         raise CommandError(f"{event.name} carries no payload; leave it out", reason="invalid_payload")
@@ -125,6 +129,19 @@ def cancel_command(
     key = full_key(definition.key, id)
     with _told_in_one_line(CancelCommand):
         return CancelCommand(id=command_id or new_id(), workflow=definition.name, key=key, run=run, reason=reason)
+
+
+def _no_event(workflow: AnyWorkflow, given: object) -> str:
+    known = [
+        f"{node}.{name}"
+        for node, events in workflow.definition.events.items()
+        for name, event in events.items()
+        if event.external
+    ]
+    near = get_close_matches(str(given), known, n=1)
+    meant = near or known[:1]
+    hint = f"; give {workflow.__name__}.{meant[0]}" if meant else f"; {workflow.__name__} has none that can be sent"
+    return f"{given!r} is no event of a node{hint}"
 
 
 @contextmanager

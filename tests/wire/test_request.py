@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hephaestus_stream.errors import CommandError, InvalidKeyError
@@ -30,3 +32,16 @@ def test_arguments_of_every_command_are_refused_alike() -> None:
 def test_an_id_that_cannot_be_part_of_a_key_keeps_its_own_error() -> None:
     with pytest.raises(InvalidKeyError):
         start_command(OrderFlow, "", ORDER)
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        ("review.received", "'review.received' is no event of a node; give OrderFlow.review.received"),
+        ("reveiw.recieved", "give OrderFlow.review.received"),
+        (OrderFlow.review, "is no event of a node; give OrderFlow.review.received"),
+    ],
+)
+def test_an_event_by_its_name_or_a_node_instead_is_a_type_error_that_says_what_to_give(event: Any, told: str) -> None:  # noqa: ANN401 - a program without types
+    with pytest.raises(TypeError, match=told):
+        resume_command(OrderFlow, "a", event, {"stars": 5})
