@@ -261,14 +261,16 @@ dlq.command(
     "hephaestus_stream.cli.dlq:replay_letters",
     name="replay",
     usage="Usage: hephaestus dlq replay [OPTIONS] PLACES...",
-    help="""Send the commands of dead letters again, byte for byte, and tell how they are answered.
+    help="""Send the commands of dead letters again as they are, or mended, and tell how they are answered.
 
 ```sh
 hephaestus dlq replay 3:17 4:2
+hephaestus dlq replay 3:17 --value @mended.json
 hephaestus dlq replay --all --reason unknown_workflow --since 1d
 ```
 
-A command keeps its id, so it takes effect once, however often it is replayed. The letters stay where they are.
+`--value` sends a mended command in the letter's place. A command keeps its id, so it takes
+effect once, however often it is replayed. The letters stay where they are.
 """,
 )
 app.command(dlq)

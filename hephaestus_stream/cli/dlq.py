@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 import re
 import sys
 from datetime import UTC, datetime
@@ -17,12 +18,13 @@ from rich.text import Text
 from hephaestus_stream.cli.letters import Listed, counted, letter_document, letter_text, list_text
 from hephaestus_stream.cli.options import KAFKA_DEFAULTS, KafkaOptions
 from hephaestus_stream.cli.output import Output, show
+from hephaestus_stream.cli.payload import read_payload
 from hephaestus_stream.cli.reach import require_broker
 from hephaestus_stream.cli.reading import reading
 from hephaestus_stream.cli.redelivery import replay_places, replay_selection
 from hephaestus_stream.cli.since import instant_of
 from hephaestus_stream.client.dead_letters import Selection, read_dead_letter, read_dead_letters
-from hephaestus_stream.client.letter import FOREIGN
+from hephaestus_stream.client.letter import FOREIGN, Letter
 from hephaestus_stream.core.answer import Reason
 from hephaestus_stream.errors import UsageError
 from hephaestus_stream.settings import Settings
@@ -104,6 +106,7 @@ def replay_letters(
     since: Since = None,
     yes: Annotated[bool, Parameter(alias="-y")] = False,
     dry_run: bool = False,
+    value: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     output: Output = "text",
     kafka: KafkaOptions = KAFKA_DEFAULTS,
 ) -> int:
@@ -114,7 +117,10 @@ def replay_letters(
         all: All that fit `--reason`, `--key` and `--since`, in place of naming them.
         yes: Do not ask before all of them are sent.
         dry_run: Send nothing, and tell what could be sent.
+        value: A mended command in place of the letter's, under its id: JSON, `@FILE`, or `-` for standard input.
     """
+    if value is not None and len(places) != 1:
+        raise UsageError("--value is for one place, as in `hephaestus dlq replay 3:17 --value @command.json`")
     if all == bool(places):
         raise UsageError("name places, as 3:17, or write --all with --reason, --key or --since: one of the two")
     if places and (reason or key is not None or since is not None):
@@ -124,6 +130,8 @@ def replay_letters(
     connection = _settings(kafka).connection
     if named:
         letters = [read_dead_letter(connection, *each) for each in named]
+        if value is not None:
+            letters = [_mended(each, value) for each in letters]
         return replay_places(connection, letters, dry_run=dry_run, output=output)
     return replay_selection(connection, selection, is_sure=yes, dry_run=dry_run, output=output)
 
@@ -142,6 +150,13 @@ def _selection(reasons: tuple[str, ...], key: str | None, since: str | None) -> 
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_REASONS)}"
             raise UsageError(f"--reason {reason!a} is no reason of dead letters; {hint}")
     return Selection(reasons, key, None if since is None else instant_of(since, now=datetime.now(UTC)))
+
+
+def _mended(letter: Letter, value: str) -> Letter:
+    command = read_payload(value, option="--value")
+    if isinstance(command, dict) and "id" not in command and letter.command_id is not None:
+        command = {**command, "id": letter.command_id}
+    return letter.mended(json.dumps(command).encode())
 
 
 def _place(argument: str) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Final, NamedTuple, cast
@@ -86,6 +86,31 @@ class Letter:
             return None if self.key is None else self.key.decode()
         except UnicodeDecodeError:
             return None
+
+    @property
+    def command_id(self) -> str | None:
+        """The id of its command, where it has one that could be an id."""
+        try:
+            return decode_command(self.value).id
+        except CommandError as error:
+            return error.id
+
+    def mended(self, value: bytes) -> Letter:
+        """The same with a command in place of its own, which keeps the id: so it takes effect once, as every replay.
+
+        Raises:
+            NotReplayableError: It is no command, or has another id.
+        """
+        try:
+            command = decode_command(value)
+        except CommandError as error:
+            raise NotReplayableError(f"what is to be sent for {self.place} is no command: {error}") from None
+        if self.command_id not in {None, command.id}:
+            raise NotReplayableError(
+                f"the command of {self.place} has the id {self.command_id!a}, and what is to be sent for it "
+                f"{command.id!a}: keep the id, or leave it out, so that it takes effect once"
+            )
+        return replace(self, value=value, why=replace(self.why, size=None))
 
     def replayable(self) -> Replayable:
         """The command to send again.

@@ -71,6 +71,18 @@ def test_what_is_no_whole_command_is_not_replayed_and_says_why(unfit: Letter, wh
         unfit.replayable()
 
 
+def test_a_mended_command_takes_the_place_of_the_letters_own_under_its_id() -> None:
+    broken = letter(CANCEL | {"surprise": 1}, why=replace(WHY, size=2_000_000))
+    assert broken.mended(json.dumps(CANCEL).encode()).replayable().id == CANCEL["id"]
+    assert letter(None).mended(json.dumps(CANCEL | {"id": "mine"}).encode()).replayable().id == "mine"
+    with pytest.raises(NotReplayableError, match="has the id 'c-1', and what is to be sent for it 'other': keep"):
+        broken.mended(json.dumps(CANCEL | {"id": "other"}).encode())
+    with pytest.raises(NotReplayableError, match="what is to be sent for 2:17 is no command"):
+        broken.mended(b'{"id": "c-1"}')
+    with pytest.raises(NotReplayableError, match="no command: the run"):
+        letter(CANCEL, why=replace(WHY, offset=-1)).mended(json.dumps(CANCEL).encode()).replayable()
+
+
 def test_a_selection_fits_reason_key_and_time() -> None:
     assert Selection().fits(letter())
     assert Selection(("settled", "not_found"), "orderid::abc", NOW).fits(letter())

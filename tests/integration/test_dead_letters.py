@@ -84,23 +84,30 @@ def test_letters_are_listed_shown_and_replayed_when_their_cause_is_mended(
     mended = dlq("replay", unknown)
     again = dlq("replay", unknown)
     rest = dlq("replay", "--all", "--yes", "--reason", "not_found", "--reason", "unknown_workflow")
-    workers.release("lost")
-    workers.until(lambda: len(topics.records("completions")) == 1, of=[worker])
+    written = start_command(Held, "written", Trip())
+    value = written.model_dump_json(by_alias=True, exclude_none=True)
+    anew = [dlq("replay", unread, "--value", value).out for _ in range(2)]
+    for each in ("lost", "written"):
+        workers.release(each)
+    workers.until(lambda: len(topics.records("completions")) == 2, of=[worker])
 
     assert (mended.code, again.code) == (0, 0)
     assert f"✓ {unknown} held::lost applied" in mended.out
     assert "had been accepted before" in again.out
+    assert f"✓ {unread} held::written applied" in anew[0]
+    assert "had been accepted before" in anew[1]
     assert (rest.code, rest.out.splitlines()[-1]) == (3, "2 dead letters: 1 accepted, 1 refused")
     assert len(topics.records("dead-letters")) == 3
     assert worker.stop() == 0
     histories = check_histories(topics)
-    check_endings(topics, histories, runs={lost.id})
+    check_endings(topics, histories, runs={lost.id, written.id})
     check_results(topics, histories)
 
 
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
+        (("replay", "--all", "--value", "{}"), "--value is for one place"),
         (("replay",), "name places, as 3:17, or write --all"),
         (("replay", "3:1", "--all"), "one of the two"),
         (("replay", "3:1", "--reason", "settled"), "go with --all"),
