@@ -54,7 +54,8 @@ def _kept(state: State) -> Iterator[bytes]:
     yield state.input
     for node in state.nodes.values():
         yield from _payloads([node.reported, node.otherwise])
-    yield from _payloads(event.reported for event in (*state.early, *state.parked))
+    yield from _payloads(event.reported for event in state.early)
+    yield from _payloads(event.reported for event in state.parked)
 
 
 def _payloads(reported: Iterable[Reported | None]) -> Iterator[bytes]:
