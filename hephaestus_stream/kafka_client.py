@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -110,6 +110,15 @@ def require_broker(connection: Connection, *, patience: timedelta = timedelta(se
             raise ear.hung_up
         if elapsed >= patience.total_seconds():
             raise unreachable(connection, within=patience, reason=reason)
+
+
+def quiet(settings: Mapping[str, str | float | bool]) -> dict[str, Any]:
+    """The settings of a client whose failed questions tell all that matters: what it says besides is but logged."""
+    return {**settings, "error_cb": _pass_over, "logger": LIBRDKAFKA_LOG}
+
+
+def _pass_over(_error: KafkaError) -> None:
+    """Librdkafka repairs by itself what it tells here, or lets a question fail."""
 
 
 def is_refusal(error: KafkaError) -> bool:

@@ -11,10 +11,10 @@ from hephaestus_stream.errors import BrokerUnreachableError, HephaestusError, To
 from hephaestus_stream.kafka_client import (
     DENIED,
     FIRST_PATIENCE,
-    LIBRDKAFKA_LOG,
     PATIENCE,
     denied,
     kafka_error,
+    quiet,
     require_broker,
     unreachable,
     wrong_options,
@@ -58,7 +58,7 @@ class Reader(Protocol):
 
 def librdkafka(connection: Connection, **extra: str | float | bool) -> dict[str, Any]:
     """The configuration of one of the client's own producers and consumers."""
-    return {**connection.librdkafka(**extra), "error_cb": _ignore, "logger": LIBRDKAFKA_LOG}
+    return quiet(connection.librdkafka(**extra))
 
 
 def open_consumer(connection: Connection, **extra: str | float | bool) -> Consumer:
@@ -157,7 +157,3 @@ def translated(failure: KafkaException, connection: Connection, *, right: str) -
     if error.code() in DENIED:
         return denied(connection, error, right=right)
     return BrokerUnreachableError(f"the Kafka broker at {connection.bootstrap} refuses: {error.str()}")
-
-
-def _ignore(_error: KafkaError) -> None:
-    """A refused connection is told once, by the error of the verb that met it."""

@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from typing import Final, Protocol
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from hephaestus_stream.errors import StoppedError
 from hephaestus_stream.kafka_client import (
@@ -26,6 +26,7 @@ __all__ = [
     "PATIENCE",
     "SLICE",
     "AsksForTopic",
+    "ask_range",
     "await_broker",
     "kafka_error",
     "require_running",
@@ -71,6 +72,37 @@ def await_broker(
                 require_broker(connection, patience=patience - FIRST_PATIENCE)
         else:
             return
+
+
+def ask_range(
+    client: Consumer,
+    where: TopicPartition,
+    *,
+    stop: threading.Event,
+    patience: timedelta = PATIENCE,
+    attempt: timedelta = SLICE,
+) -> tuple[int, int]:
+    """A partition's first offset and the one that its next record will get, as its leader tells them.
+
+    Args:
+        client: Who asks; how it is isolated decides whether open transactions count.
+        where: The partition.
+        stop: Ends the question within an attempt.
+        patience: For how long it is asked again.
+        attempt: For how long each answer is waited for.
+
+    Raises:
+        KafkaException: There was no answer in all that time; it is the last failure.
+        StoppedError: `stop` was set.
+    """
+    deadline = time.monotonic() + patience.total_seconds()
+    while True:
+        require_running(stop, doing=f"asking for the offsets of {where.topic}[{where.partition}]")
+        try:
+            return client.get_watermark_offsets(where, attempt.total_seconds())
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
 
 
 def require_running(stop: threading.Event, *, doing: str) -> None:

@@ -17,8 +17,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import ConfigResource, NewTopic  # type: ignore[attr-defined]  # isort: skip  # pyright: ignore[reportPrivateImportUsage]
 
 from hephaestus_stream.errors import TopicMismatchError
-from hephaestus_stream.kafka_client import DENIED, denied, wrong_options
-from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, PATIENCE, await_broker, kafka_error
+from hephaestus_stream.kafka_client import DENIED, denied, quiet, wrong_options
+from hephaestus_stream.runtime.broker import PATIENCE, await_broker, kafka_error
 from hephaestus_stream.runtime.unready import answer_of, not_ready, once_ready
 from hephaestus_stream.wire.connection import Connection
 
@@ -106,10 +106,8 @@ class Cluster:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        settings: dict[str, object] = {**connection.librdkafka(), "error_cb": _ignore, "logger": LIBRDKAFKA_LOG}
-        # The stubs do not know that callbacks are settings, too.
         with wrong_options():
-            self._admin = cast(_Administration, AdminClient(cast(dict[str, str | int | float | bool], settings)))
+            self._admin = cast(_Administration, AdminClient(quiet(connection.librdkafka())))
 
     @property
     def namespace(self) -> str:
@@ -243,7 +241,3 @@ class Cluster:
 
 def _names(operations: list[_Operation] | None) -> frozenset[str] | None:
     return None if operations is None else frozenset(operation.name for operation in operations)
-
-
-def _ignore(_error: KafkaError) -> None:
-    """A refused connection is told once, by `BrokerUnreachableError`."""

@@ -8,8 +8,8 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from hephaestus_stream.kafka_client import DENIED, denied
-from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, PATIENCE, SLICE, kafka_error, require_running, unreachable
+from hephaestus_stream.kafka_client import DENIED, denied, quiet
+from hephaestus_stream.runtime.broker import PATIENCE, ask_range, kafka_error, unreachable
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
@@ -33,7 +33,7 @@ class CommandsLog:
         self._connection = connection
         settings = connection.librdkafka(group_id=connection.namespace, enable_auto_commit=False)
         # It only asks, and never joins the group whose offsets it asks for.
-        self._client = Consumer({**settings, "error_cb": _ignore, "logger": LIBRDKAFKA_LOG})
+        self._client = Consumer(quiet(settings))
 
     def range(self, partition: int, *, stop: threading.Event) -> tuple[int, int]:
         """The partition's first offset, and the one that its next record will get.
@@ -42,14 +42,10 @@ class CommandsLog:
             BrokerUnreachableError: No broker answers.
             StoppedError: `stop` was set.
         """
-        deadline = time.monotonic() + PATIENCE.total_seconds()
-        while True:
-            require_running(stop, doing=f"asking for the offsets of {self.topic}")
-            try:
-                return self._client.get_watermark_offsets(TopicPartition(self.topic, partition), SLICE.total_seconds())
-            except KafkaException as failure:
-                if time.monotonic() > deadline:
-                    raise unreachable(self._connection) from failure
+        try:
+            return ask_range(self._client, TopicPartition(self.topic, partition), stop=stop)
+        except KafkaException as failure:
+            raise unreachable(self._connection) from failure
 
     def has_group_offset(self, partition: int) -> bool:
         """Whether the consumer group ever committed an offset of the partition."""
@@ -74,7 +70,3 @@ class CommandsLog:
     def close(self) -> None:
         """Lets the client go."""
         self._client.close()
-
-
-def _ignore(_error: KafkaError) -> None:
-    """The question that fails tells it."""

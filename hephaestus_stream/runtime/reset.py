@@ -110,7 +110,6 @@ def _position(
                 partition=partition,
                 store=store,
                 stop=stop,
-                on_progress=_in_silence,
                 clock=WorkerClock(),
             )
             encoded = store.get(POSITION_KEY)
@@ -120,7 +119,3 @@ def _position(
         return None if encoded is None else decode_position(encoded)
     except UnreadablePositionError:
         return None
-
-
-def _in_silence(_reached: int, _end: int) -> None:
-    """Nobody waits for the progress of one partition."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
@@ -11,8 +10,8 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from hephaestus_stream.errors import AccessDeniedError, ShardClosedError
-from hephaestus_stream.kafka_client import DENIED, denied
-from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, PATIENCE, SLICE, await_broker, kafka_error, require_running
+from hephaestus_stream.kafka_client import DENIED, denied, quiet
+from hephaestus_stream.runtime.broker import PATIENCE, SLICE, ask_range, await_broker, kafka_error
 from hephaestus_stream.wire.connection import Connection
 
 # A replay is waited for, so its end must be told at once. A standby is not.
@@ -52,7 +51,7 @@ class ChangelogReader:
             # Of all partitions together.
             queued_max_messages_kbytes=_QUEUE_KILOBYTES,
         )
-        self._consumer = Consumer({**settings, "error_cb": _ignore, "logger": LIBRDKAFKA_LOG})
+        self._consumer = Consumer(quiet(settings))
 
     def log_range(
         self, partition: int, *, patience: timedelta = PATIENCE, attempt: timedelta = SLICE
@@ -69,16 +68,11 @@ class ChangelogReader:
             ShardClosedError: The topic cannot be read, or nobody answers for it so long.
             StoppedError: `stop` was set.
         """
-        deadline = time.monotonic() + patience.total_seconds()
-        while True:
-            require_running(self.stop, doing=f"replaying {self.topic}[{partition}]")
-            try:
-                return self._consumer.get_watermark_offsets(
-                    TopicPartition(self.topic, partition), attempt.total_seconds()
-                )
-            except KafkaException as failure:
-                if time.monotonic() > deadline:
-                    raise self.unreadable(partition, kafka_error(failure)) from failure
+        where = TopicPartition(self.topic, partition)
+        try:
+            return ask_range(self._consumer, where, stop=self.stop, patience=patience, attempt=attempt)
+        except KafkaException as failure:
+            raise self.unreadable(partition, kafka_error(failure)) from failure
 
     def seen_end(self, partition: int) -> int:
         """The log's end as the last fetch told it, open transactions included; negative before the first one."""
@@ -125,7 +119,3 @@ def is_outage(error: KafkaError) -> bool:
 def is_harmless(error: KafkaError) -> bool:
     """Whether librdkafka sees to it by itself, or it is about the group, which nobody joins."""
     return error.retriable() or error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
-
-
-def _ignore(_error: KafkaError) -> None:
-    """What matters comes as a message or as silence; librdkafka repairs the rest by itself."""

@@ -52,8 +52,8 @@ def replay(
     partition: int,
     store: Store,
     stop: threading.Event,
-    on_progress: Progress,
     clock: WorkerClock,
+    on_progress: Progress = lambda _reached, _end: None,
 ) -> ReplayedState:
     """Bring a database to the end of its changelog; blocks, and belongs into a thread.
 
@@ -66,8 +66,8 @@ def replay(
         partition: Which of its partitions.
         store: What to fill.
         stop: Ends the replay within a slice; the next one goes on where this one stopped.
-        on_progress: Told the offset reached and the log's end after each batch, in this thread.
         clock: What the brokers' clocks show, by which the log and its databases are dated.
+        on_progress: Told the offset reached and the log's end after each batch, in this thread.
 
     Raises:
         BrokerUnreachableError: No broker answers, or none sends anything for 8 s.
