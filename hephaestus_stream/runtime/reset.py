@@ -84,7 +84,13 @@ def _reset(connection: Connection, log: CommandsLog, cluster: Cluster, *, partit
         if found is not None and same_topic and after == found.commands_offset:
             return None
         position = Position(
-            commands_offset=after, commands_topic_id=logs.commands_id, state_topic_id=state_id, closed_cleanly=True
+            commands_offset=after,
+            commands_topic_id=logs.commands_id,
+            state_topic_id=state_id,
+            # Neither a lost worker is forgotten, nor on what the engine fails; where nothing is known it may be either.
+            closed_cleanly=found is not None and found.closed_cleanly,
+            committed_at=None if found is None else found.committed_at,
+            failed=() if found is None else found.failed,
         )
         producer.commit([OutputRecord(Topics(connection.namespace).state, POSITION_KEY, encode_position(position))])
     finally:
