@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from rocksdict import Cache
 
 from hephaestus_stream.cycle.batch import Batch
-from hephaestus_stream.errors import ShardClosedError
+from hephaestus_stream.errors import CommitFailedError, ShardClosedError
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.store import Store
 from hephaestus_stream.runtime.clock import WorkerClock
@@ -155,7 +155,7 @@ def test_a_database_that_is_too_old_keeps_its_date_until_it_is_filled_anew(
 
     monkeypatch.setattr(Store, "wipe", die)
     shard = DurableShard(origin, 0, WorkerClock(lambda: datetime.now(UTC) - timedelta(days=2.5)))
-    with pytest.raises(InterruptedError):
+    with pytest.raises(CommitFailedError, match="InterruptedError"):
         shard.open()
     shard.close(position=None)
 
