@@ -308,6 +308,33 @@ async def test_after_a_lost_worker_a_step_begins_only_when_its_start_is_committe
     await shard.close()
 
 
+async def test_steps_that_may_have_killed_two_workers_begin_in_turns(place: Place) -> None:
+    shard, durable = place.shard()
+    await shard.open()
+    commands = [start_command(Flow, name, None) for name in "ab"]
+    shard.deliver(place.records(*commands))
+    await until(lambda: len(executed) == 2)
+    for times in (4, 5):
+        await lose_worker(place, shard)
+        shard, durable = place.shard()
+        await shard.open()
+        await until(lambda times=times: len(executed) == times)  # type: ignore[misc]  # mypy infers no default
+
+    # One has its turn, of a minute; the other one is held until then.
+    states = [state_in(durable, command) for command in commands]
+    assert sorted(state.nodes["waits"].held for state in states if state is not None) == [False, True]
+    await shard.close()
+
+
+async def lose_worker(place: Place, shard: Shard) -> None:
+    """Ends the steps of a worker, and leaves its partition as if it had not been closed in order."""
+    await shard.close()
+    place.runner.stop_all_but(lambda _: False)
+    lost = DurableShard(place.origin, 0)
+    await asyncio.to_thread(lost.open)
+    await asyncio.to_thread(lost.close, position=None)
+
+
 async def test_an_input_whose_records_no_broker_takes_is_refused_and_costs_no_other(
     place: Place, monkeypatch: pytest.MonkeyPatch, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
