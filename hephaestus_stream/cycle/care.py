@@ -49,10 +49,12 @@ class Orphans:
     Attributes:
         taken_over: The runs that need its attention: steps of theirs were executed, or kept events could not be read.
         suspects: What of it is held.
+        is_watched: Whether some that may be to blame begin at once: no turn may begin beside them.
     """
 
     taken_over: list[TakenOver]
     suspects: Suspects
+    is_watched: bool
 
 
 def orphans(tables: Tables, *, worker_lost: bool, last_seen: datetime | None = None) -> Orphans:
@@ -65,11 +67,13 @@ def orphans(tables: Tables, *, worker_lost: bool, last_seen: datetime | None = N
     """
     runs: list[tuple[str, str]] = []
     suspects: list[Suspect] = []
+    is_watched = False
     watched: list[tuple[str, str, str]] = []
     for key, run in _running(tables):
         runs.append((key, run))
         for node, before in _executed(tables, key, run):
             state = taken_over(before, worker_lost=worker_lost, last_seen=last_seen)
+            is_watched = is_watched or 0 < state.prompt_losses < MAX_PROMPT_LOSSES
             if is_suspect(state):
                 suspects.append(Suspect(key, run, node, state.prompt_losses, state.started_at))
             if is_under_watch(before, last_seen):
@@ -80,7 +84,7 @@ def orphans(tables: Tables, *, worker_lost: bool, last_seen: datetime | None = N
     ]
     # What is to blame fails, and needs no turn.
     held = [each for each in suspects if (each.key, each.run, each.node) != alone or each.losses <= MAX_PROMPT_LOSSES]
-    return Orphans(found, Suspects(held))
+    return Orphans(found, Suspects(held), is_watched)
 
 
 def _running(tables: Tables) -> Iterator[tuple[str, str]]:

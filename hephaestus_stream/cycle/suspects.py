@@ -60,8 +60,12 @@ class Turns:
         """Whether a turn begins now."""
         if self.rest(now):
             return False
-        self._free_at = now + PROMPT_LOSS
+        self.wait(now)
         return True
+
+    def wait(self, now: datetime) -> None:
+        """Lets none begin for a minute: others that may be to blame have begun."""
+        self._free_at = now + PROMPT_LOSS
 
     def rest(self, now: datetime) -> timedelta:
         """How long until the next one may begin; a clock that was put back ends the wait."""

@@ -130,6 +130,8 @@ class Shard:
         left = partial(orphans, tables, worker_lost=opened.worker_lost, last_seen=opened.last_seen)
         found = await self._in_thread(left)
         self._suspects = found.suspects
+        if found.is_watched:
+            self._around.turns.wait(self._clock.now())
         self._mailbox.put_taken_over(found.taken_over)
         self._loop = asyncio.create_task(self._run(), name=f"{SHARD}{self.partition}")
         self._loop.add_done_callback(self._ended)

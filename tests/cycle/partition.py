@@ -120,7 +120,8 @@ class Partition:
         tables = Tables(self.store, command_retention=COMMAND_RETENTION)
         found = orphans(tables, worker_lost=worker_lost, last_seen=last_seen)
         self.suspects = found.suspects
-        return await self.cycle(*found.taken_over, *self.suspects.turn(), fold=not worker_lost)
+        turn = [] if found.is_watched else self.suspects.turn()
+        return await self.cycle(*found.taken_over, *turn, fold=not worker_lost)
 
     def state(self, key: str, run: str) -> State:
         found = Tables(self.store, command_retention=COMMAND_RETENTION).state(key, run)
