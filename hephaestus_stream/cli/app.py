@@ -9,13 +9,20 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from functools import partial
 from typing import Annotated
 
 from cyclopts import App, Group, Parameter
 from rich.console import Console
 
 from hephaestus_stream.cli.deadline import exit_soon
-from hephaestus_stream.cli.failure import EXIT_CODES_HELP, code_of_worker, exit_code_of, tell_misuse
+from hephaestus_stream.cli.failure import (
+    EXIT_CODES_HELP,
+    WHERE_EXIT_CODES_ARE,
+    code_of_worker,
+    exit_code_of,
+    tell_misuse,
+)
 
 _TRY = Group("Try it", sort_key=0)
 _RUN = Group("Run workflows", sort_key=1)
@@ -39,11 +46,13 @@ app = App(
     error_console=Console(stderr=True, soft_wrap=True, highlight=False),
     result_action="return_value",
 )
+# The codes are told once; whoever reads of one command is told where.
+_command = partial(app.command, help_epilogue=WHERE_EXIT_CODES_ARE)
 app.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]  # its keywords are open
     help="Install completion for your shell (bash, zsh, fish, powershell)."
 )
 
-app.command(
+_command(
     "hephaestus_stream.cli.demo:demo",
     name="demo",
     group=_TRY,
@@ -53,7 +62,7 @@ Everything lives in a temporary folder and is gone afterwards; Ctrl-C at any mom
 It needs Java 17 and the extra `local`.
 """,
 )
-app.command(
+_command(
     "hephaestus_stream.cli.dev:dev",
     name="dev",
     usage="Usage: hephaestus dev [OPTIONS] MODULES...",
@@ -67,7 +76,7 @@ hephaestus dev workflows
 The broker keeps its data in `.hephaestus/kafka`; the other commands find it there by themselves.
 """,
 )
-app.command(
+_command(
     "hephaestus_stream.cli.worker:worker",
     name="worker",
     usage="Usage: hephaestus worker [OPTIONS] MODULES...",
@@ -85,7 +94,7 @@ in its last line. `--restart` starts it again where that may mend it, as after a
 so by themselves.
 """,
 )
-app.command(
+_command(
     "hephaestus_stream.cli.commands:start",
     name="start",
     group=_TALK,
@@ -97,7 +106,7 @@ hephaestus start OrderFlow orderid::abc123 --input @order.json --wait
 ```
 """,
 )
-app.command(
+_command(
     "hephaestus_stream.cli.commands:resume",
     name="resume",
     group=_TALK,
@@ -108,7 +117,7 @@ hephaestus resume workflows.order:OrderFlow abc123 review.received --payload '{"
 ```
 """,
 )
-app.command(
+_command(
     "hephaestus_stream.cli.commands:migrate",
     name="migrate",
     group=_TALK,
@@ -120,7 +129,7 @@ hephaestus migrate OrderFlow orderid::abc123 --to-version 3
 ```
 """,
 )
-app.command(
+_command(
     "hephaestus_stream.cli.commands:cancel",
     name="cancel",
     group=_TALK,
@@ -131,7 +140,7 @@ hephaestus cancel OrderFlow orderid::abc123 --reason 'customer asked'
 ```
 """,
 )
-app.command(
+_command(
     "hephaestus_stream.cli.replay:replay",
     name="replay",
     group=_TALK,
@@ -144,7 +153,7 @@ hephaestus replay workflows.permit receipt.csv.gz
 It waits for all answers and tells what came of them; the same file again has no further effect.
 """,
 )
-app.command(
+_command(
     "hephaestus_stream.cli.check:check",
     name="check",
     usage="Usage: hephaestus check [OPTIONS] MODULES...",
@@ -156,7 +165,7 @@ hephaestus check workflows
 ```
 """,
 )
-app.command(
+_command(
     "hephaestus_stream.cli.graph:graph",
     name="graph",
     group=_LOOK,
@@ -169,7 +178,7 @@ hephaestus graph workflows.order:OrderFlow --instance abc123
 ```
 """,
 )
-app.command(
+_command(
     "hephaestus_stream.cli.docs:docs",
     name="docs",
     group=_LOOK,
@@ -184,7 +193,7 @@ With `--check` nothing is written, and the code is 1 if a drawing is missing or 
 """,
 )
 
-app.command(
+_command(
     "hephaestus_stream.cli.decrypt:decrypt",
     name="decrypt",
     group=_LOOK,
@@ -196,7 +205,18 @@ kcat -b localhost:9092 -t hephaestus.step-results -e | hephaestus decrypt
 """,
 )
 
-topics = App(name="topics", group=_KAFKA, help="Create or check the topics of a namespace.")
+
+def _group_of_commands(name: str, *, group: Group, help: str) -> App:  # noqa: A002 - the word of cyclopts
+    return App(
+        name=name,
+        group=group,
+        help=help,
+        group_commands=Group("Commands", sort_key=1),
+        help_epilogue=WHERE_EXIT_CODES_ARE,
+    )
+
+
+topics = _group_of_commands("topics", group=_KAFKA, help="Create or check the topics of a namespace.")
 topics.command(
     "hephaestus_stream.cli.topics:create",
     name="create",
@@ -219,7 +239,7 @@ hephaestus topics check --namespace orders
 )
 app.command(topics)
 
-positions = App(name="positions", group=_KAFKA, help="Mend the positions of closed partitions.")
+positions = _group_of_commands("positions", group=_KAFKA, help="Mend the positions of closed partitions.")
 positions.command(
     "hephaestus_stream.cli.positions:reset",
     name="reset",
@@ -235,7 +255,7 @@ hephaestus positions reset --accept-loss --partition 3
 )
 app.command(positions)
 
-dlq = App(name="dlq", group=_TALK, help="Look at dead letters, and send them again.")
+dlq = _group_of_commands("dlq", group=_TALK, help="Look at dead letters, and send them again.")
 dlq.command(
     "hephaestus_stream.cli.dlq:list_letters",
     name="list",
@@ -275,7 +295,7 @@ effect once, however often it is replayed. The letters stay where they are.
 )
 app.command(dlq)
 
-kafka = App(name="kafka", group=_KAFKA, help="Run a local Kafka, without Docker.")
+kafka = _group_of_commands("kafka", group=_KAFKA, help="Run a local Kafka, without Docker.")
 kafka.command(
     "hephaestus_stream.cli.kafka:up",
     name="up",
@@ -294,7 +314,6 @@ kafka.command(
 )
 app.command(kafka)
 
-app.meta.group_parameters = _GENERAL
 app.meta.suppress_keyboard_interrupt = False
 
 
@@ -302,7 +321,13 @@ app.meta.suppress_keyboard_interrupt = False
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     debug: Annotated[
-        bool, Parameter(env_var="HEPHAESTUS_DEBUG", help="Show the whole traceback of a failure.", show_default=False)
+        bool,
+        Parameter(
+            group=_GENERAL,
+            env_var="HEPHAESTUS_DEBUG",
+            help="Show the whole traceback of a failure.",
+            show_default=False,
+        ),
     ] = False,
 ) -> int:
     """Runs a command; what it returns is the exit code."""

@@ -52,6 +52,8 @@ EXIT_CODES_HELP: Final = (
     "again, **78** one that no restart mends, **130** Ctrl-C."
 )
 
+WHERE_EXIT_CODES_ARE: Final = "`hephaestus --help` says what the exit codes mean."
+
 _CODES: Final[tuple[tuple[type[HephaestusError], ExitCode], ...]] = (
     (UsageError, ExitCode.USAGE),
     (SettingsError, ExitCode.USAGE),

@@ -61,26 +61,34 @@ class KafkaOptions:
         return {name: value for name, _, value in (option.partition("=") for option in self.kafka)} or None
 
 
+def _option(setting: str, help: str) -> Parameter:  # noqa: A002 - the word of cyclopts
+    """An option that the settings answer where it is not given; the help shows their default."""
+    default = str(Settings.model_fields[setting].default)
+    return Parameter(help=f"{help} Unless set: {default.lower()}.")
+
+
 @Parameter(name="*", group=_WORKER)
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions:
     """How much a worker does, and what it tells."""
 
-    concurrency: Annotated[int | None, Parameter(help="Async steps at once.")] = None
-    threads: Annotated[int | None, Parameter(help="Blocking steps at once.")] = None
-    processes: Annotated[int | None, Parameter(help="Steps in processes at once.")] = None
-    data: Annotated[Path | None, Parameter(help="The folder of its databases; they can be rebuilt from Kafka.")] = None
+    concurrency: Annotated[int | None, _option("concurrency", "Async steps at once.")] = None
+    threads: Annotated[int | None, _option("threads", "Blocking steps at once.")] = None
+    processes: Annotated[
+        int | None, Parameter(help="Steps in processes at once; as many as there are processors unless set.")
+    ] = None
+    data: Annotated[Path | None, _option("data", "The folder of its databases; they can be rebuilt from Kafka.")] = None
     standbys: Annotated[
-        int | None, Parameter(help="Workers that keep a copy of each partition, for a quick takeover.")
+        int | None, _option("standbys", "Workers that keep a copy of each partition, for a quick takeover.")
     ] = None
     http: Annotated[
         str | None, Parameter(help="`host:port` on which it tells its health; off unless set. Env: HEPHAESTUS_HTTP.")
     ] = None
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"] | None, Parameter(help="From which level on it logs.")
+        Literal["debug", "info", "warning", "error"] | None, _option("log_level", "From which level on it logs.")
     ] = None
     log_format: Annotated[
-        Literal["text", "json"] | None, Parameter(help="Lines for people, or one JSON object a line.")
+        Literal["text", "json"] | None, _option("log_format", "Lines for people, or one JSON object a line.")
     ] = None
 
     def given(self) -> dict[str, object]:

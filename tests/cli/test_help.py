@@ -54,6 +54,22 @@ def test_the_help_of_a_command_shows_how_it_is_typed(hephaestus: CommandLine, co
     assert examples
 
 
+def test_options_stand_among_options_and_the_exit_codes_at_the_top_alone(hephaestus: CommandLine) -> None:
+    start, dlq = hephaestus("start", "--help").out, hephaestus("dlq", "--help").out
+    assert start.index(" Options ") < start.index("--input -i") < start.index(" General ")
+    assert dlq.index(" Commands ") < dlq.index(" replay ") < dlq.index(" General ")
+    for said in (start, dlq):
+        assert "3 refused" not in said
+        assert "hephaestus --help says what the exit codes mean." in said
+
+
+def test_the_options_of_a_worker_show_what_holds_unless_they_are_set(hephaestus: CommandLine) -> None:
+    said = " ".join(hephaestus("worker", "--help").out.replace("│", " ").split())
+    for option in ("Async steps at once. Unless set: 1000.", "Blocking steps at once. Unless set: 32.",
+                   "Unless set: .hephaestus.", "for a quick takeover. Unless set: 1."):  # fmt: skip
+        assert option in said
+
+
 def test_the_help_imports_no_command_and_so_is_fast() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", LOOK_AT_IMPORTS],
