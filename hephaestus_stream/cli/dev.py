@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,8 +23,10 @@ from hephaestus_stream.cli.modules import load_workflows
 from hephaestus_stream.cli.options import WORKER_DEFAULTS, KafkaOptions, WorkerOptions
 from hephaestus_stream.cli.sample import sample_input
 from hephaestus_stream.cli.serve import nothing, serve
-from hephaestus_stream.local_kafka import LocalKafka
+from hephaestus_stream.local_kafka import LocalKafka, LocalKafkaStatus
 from hephaestus_stream.wire.request import AnyWorkflow
+
+_logger: Final = logging.getLogger(__name__)
 
 _SHOWN: Final = ("hephaestus start ", "hephaestus resume ", "hephaestus replay ")
 
@@ -45,16 +48,24 @@ def dev(module: str, /, *modules: str, namespace: str | None = None, options: Wo
     with ExitStack() as cleanup:
         if not ran_before:
             cleanup.callback(_stop, kafka)
-        with console.status("Kafka") as status:
-            broker = LocalKafka(FOLDER, on_progress=lambda stage: status.update(f"Kafka: {stage}")).up()
+        asked = KafkaOptions(namespace=namespace).settings(**options.given())
+        set_up_logging(asked.log_level, asked.log_format)
+        broker = _started_kafka(console)
         settings = KafkaOptions(bootstrap=broker.bootstrap, namespace=namespace).settings(**options.given())
-        set_up_logging(settings.log_level, settings.log_format)
         serve(
             workflows,
             settings,
             on_ready=lambda: console.print(invitation(workflows, broker.bootstrap)),
             on_hard_exit=nothing if ran_before else partial(kafka.down, patience=timedelta()),
         )
+
+
+def _started_kafka(console: Console) -> LocalKafkaStatus:
+    """Starts Kafka, the first time in a minute perhaps: with a spinner, or with lines where there is no terminal."""
+    if not console.is_terminal:
+        return LocalKafka(FOLDER, on_progress=partial(_logger.info, "Kafka: %s")).up()
+    with console.status("Kafka") as status:
+        return LocalKafka(FOLDER, on_progress=lambda stage: status.update(f"Kafka: {stage}")).up()
 
 
 def _stop(kafka: LocalKafka) -> None:

@@ -49,6 +49,7 @@ def test_dev_shows_what_to_type_and_leaves_kafka_as_it_was(
     with project.running("dev", "flows", log=log) as dev:
         eventually(lambda: "Ctrl-C ends it." in log.read_text())
         assert "hephaestus start flows:GreetingFlow ada --input" in log.read_text()
+        assert "Kafka: ready" in log.read_text()
         assert project("start", "flows:GreetingFlow", "ada", "-i", GUEST).code == 0
         dev.send_signal(signal.SIGINT)
         assert dev.wait(30) == 0
