@@ -21,6 +21,7 @@ from hephaestus_stream.encryption.key import KeyProvider
 from hephaestus_stream.errors import SettingsError
 from hephaestus_stream.settings_sources import PREFIX, EnvironmentSource, FileSource, is_shown, origin_of, unknown
 from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.topics import DEFAULT_NAMESPACE
 
 _MOST_PARTITIONS: Final = 10_000
 # Kafka's limit for a topic is 249, and the longest of the engine's own names follows.
@@ -141,7 +142,7 @@ class Settings(BaseSettings):
     )
 
     bootstrap: Annotated[str, AfterValidator(_addresses)] = "localhost:9092"
-    namespace: Annotated[str, AfterValidator(_namespace)] = "hephaestus"
+    namespace: Annotated[str, AfterValidator(_namespace)] = DEFAULT_NAMESPACE
     partitions: Annotated[int, Field(ge=1, le=_MOST_PARTITIONS)] | None = None
     replication_factor: Annotated[int, AfterValidator(_replication)] = -1
     data: Path = Path(".hephaestus")

@@ -8,9 +8,10 @@ the same step at another node, two waits side by side, and an ending that interr
     hephaestus resume workflows.approval:ApprovalFlow e-1 manager.approved --payload '{"by": "grace"}'
     hephaestus resume workflows.approval:ApprovalFlow e-1 finance.received --payload '{"account": "4711"}'
 
-Without an answer of the manager within the patience, the director is asked. Start an e-2 with `"patience": 20`, wait
+Without an answer of the manager within the patience, the director is asked. Start an e-2 with less of it, wait
 that long, and answer for the director:
 
+    hephaestus start workflows.approval:ApprovalFlow e-2 --input '{"title": "desks", "amount": 900, "patience": 20}'
     hephaestus resume workflows.approval:ApprovalFlow e-2 director.rejected --payload '{"by": "alan", "note": "no"}'
 """
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema
 
 from hephaestus_stream.cli.modules import load_workflow
 from hephaestus_stream.cli.payload import Payload
@@ -102,6 +104,28 @@ def _check(adapter: TypeAdapter[object], payload: Payload, *, of: str) -> None:
         adapter.validate_json(json.dumps(payload))
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, detail['loc'])) or 'it'}: {detail['msg']}" for detail in error.errors()
+            [
+                *(f"{'.'.join(map(str, detail['loc'])) or 'it'}: {detail['msg']}" for detail in error.errors()),
+                *_strange_fields(
+                    adapter, payload, told={str(detail["loc"][0]) for detail in error.errors() if detail["loc"]}
+                ),
+            ]
         )
         raise CommandError(f"{of} does not fit: {problems}", reason="invalid_payload") from None
+
+
+def _strange_fields(adapter: TypeAdapter[object], payload: Payload, *, told: Container[str]) -> Iterator[str]:
+    """Fields of a payload that does not fit which its model does not have: one of them may be a misspelt one."""
+    if not isinstance(payload, dict):
+        return
+    try:
+        schema = adapter.json_schema()
+    except PydanticInvalidForJsonSchema:
+        return
+    if "$ref" in schema:
+        schema = schema["$defs"][str(schema["$ref"]).rpartition("/")[2]]
+    known = list(schema.get("properties", ()))
+    for name in payload if known else ():
+        if name not in known and name not in told:
+            near = get_close_matches(name, known, n=1)
+            yield f"{name!a} is no field of it" + (f", did you mean '{near[0]}'?" if near else "")

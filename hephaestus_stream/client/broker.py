@@ -20,6 +20,7 @@ from hephaestus_stream.kafka_client import (
     wrong_options,
 )
 from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.topics import Topics
 
 PATIENCE_SECONDS: Final = PATIENCE.total_seconds()
 # How long a thread of the client sleeps in librdkafka: as long as closing the client may take.
@@ -96,7 +97,8 @@ def partitions_of(consumer: Consumer, topic: str, *, connection: Connection) -> 
     if found.error is not None and found.error.code() in DENIED:
         raise denied(connection, found.error, right=f"Describe on topic {topic}")
     if found.error is not None or not found.partitions:
-        problem = f"{topic} is missing: create it with `hephaestus topics create`, or start a worker, which does"
+        creation = Topics(connection.namespace).creation
+        problem = f"{topic} is missing: create it with `{creation}`, or start a worker, which does"
         raise TopicMismatchError(
             f"the namespace {connection.namespace!r} at {connection.bootstrap} has no topics yet, or is misspelt: "
             f"{problem}",

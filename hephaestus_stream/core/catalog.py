@@ -66,10 +66,14 @@ class Catalog:
         if self.get(name, version) is not None:
             return None
         known = ", ".join(map(str, sorted(self._by_name.get(name, {}))))
-        has = f"has {name} in version {known}" if known else f"has no version of {name}"
+        if not known:
+            return (
+                f"parked: this worker does not have {name}; it goes on when a worker that has version {version} takes "
+                "over"
+            )
         return (
-            f"parked: this worker {has}, and not in version {version}; it goes on when a worker that has that version "
-            "takes over, or when it is migrated to one that is here"
+            f"parked: this worker has {name} in version {known}, and not in version {version}; it goes on when a "
+            "worker that has that version takes over, or when it is migrated to one that is here"
         )
 
     def find(self, name: str, version: int | None) -> Definition | Refused:

@@ -131,8 +131,8 @@ class KafkaFolder:
         found = self.brokers()
         if brokers not in {None, len(found)}:
             raise LocalKafkaError(
-                f"The local Kafka of {self.path} has {_count(len(found))}, which is fixed with its data, "
-                f"not {brokers}. Leave the number out, choose another folder, or stop it and delete this one."
+                f"The local Kafka of {self.path} has {_count(len(found))} and cannot have {brokers}: the number "
+                f"is fixed by its data. Leave the number out, choose another folder, or stop it and delete this one."
             )
         for folder in found:
             folder.path.mkdir(exist_ok=True)

@@ -20,7 +20,6 @@ MAX_MESSAGE_BYTES: Final = 2 * RECORD_LIMIT
 COMMANDS_RETENTION: Final = timedelta(days=14)
 OUTPUT_RETENTION: Final = timedelta(days=7)
 TOMBSTONE_LIFE: Final = timedelta(days=1)
-_WAY_OUT: Final = "hephaestus topics create"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +149,11 @@ def check_topics(connection: Connection, *, partitions: int | None = None, exist
     described = ask([spec.name for spec in specs], with_options=True)
     state = described.get(specs[0].name)
     wanted = partitions if partitions is not None else state.partitions if state else DEFAULT_PARTITIONS
-    problems = [problem for spec in specs for problem in _problems(spec, described.get(spec.name), partitions=wanted)]
+    problems = [
+        problem
+        for spec in specs
+        for problem in _problems(spec, described.get(spec.name), partitions=wanted, connection=connection)
+    ]
     if problems:
         raise _mismatch(connection, problems)
     return wanted
@@ -195,9 +198,9 @@ def _is_allowed(right: Right, topic: TopicDescribed | None) -> bool:
     return topic is None or topic.allowed is None or right.operation.upper() in topic.allowed
 
 
-def _problems(spec: TopicSpec, topic: TopicDescribed | None, *, partitions: int) -> list[str]:
+def _problems(spec: TopicSpec, topic: TopicDescribed | None, *, partitions: int, connection: Connection) -> list[str]:
     if topic is None:
-        return [_missing(spec.name)]
+        return [f"{spec.name} is missing: create it with `{Topics(connection.namespace).creation}`"]
     problems = [] if topic.partitions == partitions else [_wrong_count(topic, partitions)]
     for option, wanted in spec.exactly.items():
         if topic.options[option] != wanted:
@@ -210,10 +213,6 @@ def _problems(spec: TopicSpec, topic: TopicDescribed | None, *, partitions: int)
 
 def _is_enough(value: int, least: int) -> bool:
     return value == -1 or (least != -1 and value >= least)
-
-
-def _missing(name: str) -> str:
-    return f"{name} is missing: create it with `{_WAY_OUT}`"
 
 
 def _wrong_count(topic: TopicDescribed, wanted: int) -> str:

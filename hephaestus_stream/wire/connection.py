@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from hephaestus_stream.wire.security import Security, resolved, security_of
+from hephaestus_stream.wire.topics import DEFAULT_NAMESPACE
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Connection:
     """
 
     bootstrap: str
-    namespace: str = "hephaestus"
+    namespace: str = DEFAULT_NAMESPACE
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     security: Security = field(init=False, compare=False)
 

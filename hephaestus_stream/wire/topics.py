@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
+
+DEFAULT_NAMESPACE: Final = "hephaestus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,12 @@ class Topics:
     def state(self) -> str:
         """The compacted changelog of the shards' databases."""
         return f"{self.namespace}.state"
+
+    @property
+    def creation(self) -> str:
+        """The command that makes them."""
+        other = "" if self.namespace == DEFAULT_NAMESPACE else f" --namespace {self.namespace}"
+        return f"hephaestus topics create{other}"
 
     def __iter__(self) -> Iterator[str]:
         """All names, `state` first, because its partition count decides for the others."""

@@ -9,9 +9,9 @@ import sys
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -22,7 +22,10 @@ from tests.chaos.harness import Harness, Plan
 from tests.chaos.report import Report
 
 app: Final = App(name="chaos", help=__doc__, help_format="plaintext")
+_FAULTS_HELP: Final = f"Their names with commas between, none, or all: {', '.join([*WORKER_FAULTS, *BROKER_FAULTS])}."
 _LOOK_SECONDS: Final = 0.5
+# How often a line is written where there is no terminal.
+_LINE_SECONDS: Final = 10.0
 
 
 @app.default
@@ -30,9 +33,9 @@ def main(
     *,
     seconds: float = 60.0,
     workers: int = 2,
-    brokers: int = 1,
+    brokers: Literal[1, 3] = 1,
     seed: int = 1,
-    faults: str = "kill,freeze,stop",
+    faults: Annotated[str, Parameter(help=_FAULTS_HELP)] = "kill,freeze,stop",
     rate: float = 10.0,
     partitions: int = 4,
     bootstrap: str | None = None,
@@ -46,10 +49,9 @@ def main(
     Args:
         seconds: How long load and faults last.
         workers: How many workers there are.
-        brokers: How many brokers there are, 1 or 3.
+        brokers: How many brokers there are.
         seed: Of load and faults; the same seed does the same.
-        faults: Their names with commas between, "none", or "all".
-        rate: Stories that begin each second; one has about four commands.
+        rate: Stories that begin each second; one has about three commands.
         partitions: How many partitions there are.
         bootstrap: A Kafka that runs already, and is left alone.
         report: Where the JSON goes.
@@ -59,7 +61,8 @@ def main(
     names = known if faults == "all" else [] if faults == "none" else faults.split(",")
     wrong = [name for name in names if name not in known]
     if wrong:
-        sys.exit(f"there is no fault {', '.join(wrong)} here; there are {', '.join(known)}")
+        sys.stderr.write(f"there is no fault {', '.join(wrong)} here; there are {', '.join(known)}\n")
+        sys.exit(2)
     plan = Plan(seconds=seconds, workers=workers, seed=seed, faults=tuple(names), rate=rate, partitions=partitions)
     place = folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     console = Console(stderr=True)
@@ -89,11 +92,25 @@ async def _run(plan: Plan, cluster: Cluster, folder: Path, console: Console) -> 
 
     loop.add_signal_handler(signal.SIGINT, interrupt)
     began = loop.time()
+    if not console.is_terminal:
+        await _told_in_lines(harness, running, console)
+        return await running
     with Live(console=console, refresh_per_second=2, transient=True) as live:
         while not running.done():
             live.update(_progress(harness, loop.time() - began))
             await asyncio.wait({running}, timeout=_LOOK_SECONDS)
     return await running
+
+
+async def _told_in_lines(harness: Harness, running: asyncio.Future[Report], console: Console) -> None:
+    began = line_at = asyncio.get_running_loop().time()
+    phase = ""
+    while not running.done():
+        now = asyncio.get_running_loop().time()
+        if harness.phase != phase or now >= line_at:
+            console.print(_progress(harness, now - began), soft_wrap=True)
+            phase, line_at = harness.phase, now + _LINE_SECONDS
+        await asyncio.wait({running}, timeout=_LOOK_SECONDS)
 
 
 def _progress(harness: Harness, seconds: float) -> Text:

@@ -47,7 +47,7 @@ class Plan:
         workers: How many there are.
         seed: Of load and faults.
         faults: Their names; none for a calm run.
-        rate: Stories that begin each second; one has about four commands.
+        rate: Stories that begin each second; one has about three commands.
         partitions: How many there are.
         patience: How long to wait for answers after all faults, and then for the runs to come to rest.
         switches: Variables for the processes of workers, which take a protection away.

@@ -27,7 +27,11 @@ START = ("start", "flows:GreetingFlow", "ada")
         ((*START, "--input", "{name}"), 2, "--input is no JSON: Expecting property name"),
         ((*START, "--input", '{"name": NaN}'), 2, "NaN is no number of JSON"),
         ((*START, "--input", "@guest.json"), 2, "guest.json cannot be read (No such file or directory)"),
-        ((*START, "--input", '{"nme": "ada"}'), 3, "the input of GreetingFlow does not fit: name: Field required"),
+        (
+            (*START, "--input", '{"nme": "ada"}'),
+            3,
+            "does not fit: name: Field required; 'nme' is no field of it, did you mean 'name'?",
+        ),
         ((*START, "--input", '{"name": "ada"}', "--metadata", "[1]"), 2, "--metadata is no JSON object: write it as"),
         ((*START, "--input", '{"name": "ada"}', "--metadata", "{shop}"), 2, "--metadata is no JSON: Expecting"),
         (("start", "flows:GreetingFlow", "a::b", "-i", "{}"), 2, "the id 'a::b' contains '::'"),

@@ -134,7 +134,7 @@ def test_without_a_worker_a_command_says_after_its_timeout_how_it_is_repeated(
 def test_topics_that_differ_are_listed(hephaestus: CommandLine, bare_kafka: tuple[str, ...]) -> None:
     missing = hephaestus("topics", "check", *bare_kafka)
     assert missing.code == 1
-    assert missing.err.count(" is missing: create it with `hephaestus topics create`") == 7
+    assert missing.err.count(" is missing: create it with `hephaestus topics create --namespace ") == 7
     created = hephaestus("topics", "create", "--partitions", "3", "-o", "json", *bare_kafka)
     assert len(json.loads(created.out)["created"]) == 7
     assert hephaestus("topics", "check", "--partitions", "4", *bare_kafka).code == 1

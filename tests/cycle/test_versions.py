@@ -115,6 +115,9 @@ async def test_a_run_is_parked_where_the_worker_has_no_version_of_its_workflow_a
     partition, run = await parked_run(Review)
     [reply] = await partition.send(resume_command(Old, "a", Old.stars.received, Stars(stars=5)))
     assert (reply.effect, reply.run) == ("kept", run)
+    assert "this worker does not have Flow; it goes on when a worker that has version 1 takes over" in (
+        reply.message or ""
+    )
 
 
 @pytest.mark.parity(19)
