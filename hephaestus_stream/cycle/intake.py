@@ -112,7 +112,7 @@ class Intake:
         self._tables.put_key_record(command.key, msgspec.structs.replace(record, commands=number))
         self._tables.put_answer(command.key, command.id, answer, number=number)
         if number > MAX_ANSWERS and number % _SWEEP == 0:
-            self._tables.forget_answers(command.key, before=number - MAX_ANSWERS, limit=MAX_ANSWERS + 2 * _SWEEP)
+            self._tables.forget_answers(command.key, before=number - MAX_ANSWERS)
 
     def _forward(self, record: CommandRecord, command: Command, right: int) -> None:
         """Sends a command on that was published to a wrong partition; whoever sent it so twice is told."""

@@ -116,6 +116,7 @@ class Tables:
         self._retention: dict[bytes, timedelta] = {}
         self._keys: dict[bytes, KeyRecord] = {}
         self._known_keys: dict[bytes, KeyRecord] = {}
+        self._outdated: dict[str, int] = {}
         self._history: dict[bytes, list[_Chapter]] = {}
 
     def state(self, key: str, run: str) -> State | None:
@@ -167,11 +168,9 @@ class Tables:
         expires = microseconds(answer.at + self._command_retention)
         self._changes[_command(key, command)] = encode(answer, Header(expires=expires, number=number))
 
-    def forget_answers(self, key: str, *, before: int, limit: int) -> None:
-        """Deletes the answers of a key whose number is below."""
-        for place, value in self._committed.scan(_command(key, ""), limit=limit):
-            if header_of(value).number < before:
-                self._changes[place] = None
+    def forget_answers(self, key: str, *, before: int) -> None:
+        """Deletes the committed answers of a key whose number is below; a cycle looks for them once."""
+        self._outdated[key] = before
 
     def set_timer(self, timer: TimerRecord) -> None:
         """Keeps a timer."""
@@ -225,7 +224,7 @@ class Tables:
 
     def changes(self) -> dict[bytes, bytes | None]:
         """All changes of the cycle, encoded; None deletes."""
-        changes = dict(self._changes)
+        changes = self._outdated_answers() | self._changes
         for place, state in self._states.items():
             changes[place] = encode(state, self._header(place, state))
         for place, chapters in self._history.items():
@@ -235,6 +234,14 @@ class Tables:
         for place, record in self._keys.items():
             changes[place] = encode(record) if record != KeyRecord() else None
         return changes
+
+    def _outdated_answers(self) -> dict[bytes, bytes | None]:
+        return {
+            place: None
+            for key, before in self._outdated.items()
+            for place, value in self._committed.scan(_command(key, ""), limit=_MANY_ANSWERS)
+            if header_of(value).number < before
+        }
 
     def _header(self, place: bytes, state: State) -> Header:
         # Kept events of a parked run are looked at by whoever takes over, as running steps are.

@@ -155,6 +155,22 @@ async def test_the_oldest_answers_leave_even_when_all_commands_come_in_two_cycle
     assert MAX_ANSWERS <= partition.tables().count("c") <= MAX_ANSWERS + 100
 
 
+async def test_a_flood_for_one_key_looks_for_its_oldest_answers_once_a_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
+    partition = Partition()
+    await partition.send(*(cancel_command(Review, "a") for _ in range(MAX_ANSWERS)))
+    looked_at: list[bytes] = []
+    scan = partition.store.scan
+
+    def counting(prefix: bytes, *, limit: int, **bounds: bytes | None) -> list[tuple[bytes, bytes]]:
+        looked_at.append(prefix)
+        return scan(prefix, limit=limit, **bounds)
+
+    monkeypatch.setattr(partition.store, "scan", counting)
+    await partition.send(*(cancel_command(Review, "a") for _ in range(MAX_ANSWERS)))
+
+    assert sum(prefix.startswith(b"c") for prefix in looked_at) == 1
+
+
 @pytest.mark.parity(15, 16, 27)
 @pytest.mark.parametrize(
     ("policy", "effect"),
