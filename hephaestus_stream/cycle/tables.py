@@ -184,14 +184,14 @@ class Tables:
         else:
             self._changes[place] = None
 
-    def due_timers(self, now: datetime, *, limit: int, held: Container[TimerRecord] = ()) -> list[TimerRecord]:
-        """The committed timers that are due, the earliest first; those that are held are passed over."""
-        end = TIMERS + _TIME.pack(microseconds(now) + 1)
+    def due_timers(
+        self, now: datetime, *, limit: int, start: bytes = b"", held: Container[bytes] = ()
+    ) -> list[TimerRecord]:
+        """The committed timers from a place on that are due, the earliest first; held places are passed over."""
+        end = timer_end(now)
         due: list[TimerRecord] = []
-        start: bytes | None = None
         while len(due) < limit and (entries := self._committed.scan(TIMERS, start=start, end=end, limit=limit)):
-            timers = (decode_timer(value) for _, value in entries)
-            due += [timer for timer in timers if timer not in held]
+            due += [decode_timer(value) for place, value in entries if place not in held]
             start = entries[-1][0] + _NUL
         return due[:limit]
 
@@ -296,6 +296,11 @@ def _instance(key: str, run: str) -> bytes:
 
 def _command(key: str, command: str) -> bytes:
     return COMMANDS + key.encode() + _NUL + command.encode()
+
+
+def timer_end(now: datetime) -> bytes:
+    """The place behind all timers that are due."""
+    return TIMERS + _TIME.pack(microseconds(now) + 1)
 
 
 def timer_place(timer: TimerRecord) -> bytes:

@@ -43,7 +43,7 @@ class ShardTimers:
         tables = Tables(committed, command_retention=timedelta(0))
         return [
             TimerDue(timer, random.random())  # noqa: S311 - spreads retries, guards nothing
-            for timer in tables.due_timers(now, limit=limit, held=self.held)
+            for timer in self.held.due(tables, now, limit=limit)
             if self.gate.allows(timer.due_at, now=now, has_commands=has_commands)
         ]
 

@@ -113,7 +113,7 @@ class SimulatedShard:
     @property
     def next_timer(self) -> datetime | None:
         """When the next timer is due that the worker can fire."""
-        due = self._tables().due_timers(datetime.max.replace(tzinfo=self._clock.now.tzinfo), limit=1, held=self._held)
+        due = self._held.due(self._tables(), datetime.max.replace(tzinfo=self._clock.now.tzinfo), limit=1)
         return due[0].due_at if due else None
 
     async def work(self) -> None:
@@ -152,7 +152,7 @@ class SimulatedShard:
 
     def _take(self) -> list[Source]:
         """The inputs of the next cycle, in the worker's order; one alone where each step has a commit of its own."""
-        due = self._tables().due_timers(self._clock.now, limit=_PAGE, held=self._held)
+        due = self._held.due(self._tables(), self._clock.now, limit=_PAGE)
         timers = [TimerDue(timer, EVEN_JITTER) for timer in due]
         sources: list[Source] = [*self._runner.ended(), *self._taken_over, *self._commands, *timers]
         return sources if self._folds else sources[:1]

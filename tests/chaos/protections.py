@@ -133,8 +133,10 @@ def without_patience() -> None:
     """Timers fire a second early."""
     original = Tables.due_timers
 
-    def due_timers(self: Tables, now: datetime, *, limit: int, held: Container[TimerRecord] = ()) -> list[TimerRecord]:
-        return original(self, now + _EARLY, limit=limit, held=held)
+    def due_timers(
+        self: Tables, now: datetime, *, limit: int, start: bytes = b"", held: Container[bytes] = ()
+    ) -> list[TimerRecord]:
+        return original(self, now + _EARLY, limit=limit, start=start, held=held)
 
     def always(_self: TimerGate, _due_at: datetime, **_options: object) -> bool:
         return True

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from hephaestus_stream.cycle.record import AnswerRecord, TimerRecord
-from hephaestus_stream.cycle.tables import Tables
+from hephaestus_stream.cycle.tables import Tables, timer_place
 from hephaestus_stream.wire.request import start_command
 from tests.cycle.flows import Chain, Order
 from tests.cycle.partition import BEGIN, COMMAND_RETENTION, Partition
@@ -24,7 +24,7 @@ def test_timers_that_are_held_do_not_keep_others_from_firing() -> None:
     for number in range(30):
         tables.set_timer(timer(number))
     partition.store.write(tables.changes())
-    held = {timer(number) for number in range(25)}
+    held = {timer_place(timer(number)) for number in range(25)}
 
     due = Tables(partition.store, command_retention=COMMAND_RETENTION).due_timers(
         BEGIN + timedelta(seconds=27), limit=10, held=held
