@@ -14,6 +14,8 @@ import json
 import os
 import platform
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -21,9 +23,10 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice, repeat
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from cyclopts import Parameter, run
@@ -40,6 +43,8 @@ from hephaestus_stream.wire.request import resume_command, start_command
 from hephaestus_stream.wire.topics import Topics
 
 console = Console(width=140)
+
+InputT = TypeVar("InputT")
 
 PARTITIONS: Final = 12
 PRESSED: Final = "pressed"
@@ -274,6 +279,7 @@ class Stage:
 
     connection: Connection
     broker: int | None
+    pressed: int
     threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
     is_over: threading.Event = field(default_factory=threading.Event)
 
@@ -301,6 +307,14 @@ class Stage:
             producer.flush(_PATIENCE_SECONDS)
 
         self.aside(produce)
+
+    def start_pressed(self, workflow: type[Workflow[InputT]], payload: InputT, count: int) -> None:
+        """Starts workflows whose keys are all of the partition under pressure."""
+        anywhere = (start_command(workflow, new_id(), payload) for _ in repeat(None))
+        self.send(islice(filter(self._is_pressed, anywhere), count))
+
+    def _is_pressed(self, command: Command) -> bool:
+        return partition_for(command.key.encode(), PARTITIONS) == self.pressed
 
     def aside(self, work: Callable[[], None]) -> None:
         """Does something until the measurement is over."""
@@ -356,14 +370,30 @@ def nobody_reads(stage: Stage) -> None:
 
 
 def large_results(stage: Stage) -> None:
-    """600 runs at once whose step has a result of 390 kB."""
+    """600 runs at once whose step has a result of 390 kB, in all partitions."""
     stage.send(start_command(Large, new_id(), None) for _ in range(600))
 
 
+def large_results_of_one_partition(stage: Stage) -> None:
+    """100 runs at once whose step has a result of 390 kB, all in the partition under pressure."""
+    stage.start_pressed(Large, None, 100)
+
+
 def timers(stage: Stage) -> None:
-    """20,000 timers of many keys that are due in the same second."""
+    """20,000 timers of many keys, in all partitions, that are due in the same second."""
     due_at = datetime.now(UTC) + timedelta(seconds=25)
     stage.send(start_command(Alarm, new_id(), due_at) for _ in range(20_000))
+    _wait_until_before(due_at)
+
+
+def timers_of_one_partition(stage: Stage) -> None:
+    """10,000 timers that are due in the same second, all in the partition under pressure."""
+    due_at = datetime.now(UTC) + timedelta(seconds=20)
+    stage.start_pressed(Alarm, due_at, 10_000)
+    _wait_until_before(due_at)
+
+
+def _wait_until_before(due_at: datetime) -> None:
     time.sleep(max(0.0, (due_at - datetime.now(UTC)).total_seconds() - 1))
 
 
@@ -386,6 +416,18 @@ def slow_broker(stage: Stage) -> None:
     stage.aside(throttle)
 
 
+def busy_processor(stage: Stage) -> None:
+    """No pressure on the worker: another program keeps one processor busy. It says what the machine itself costs."""
+
+    def burn() -> None:
+        burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        stage.is_over.wait()
+        burner.kill()
+        burner.wait()
+
+    stage.aside(burn)
+
+
 PRESSURES: Final[dict[str, Callable[[Stage], None]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -396,8 +438,11 @@ PRESSURES: Final[dict[str, Callable[[Stage], None]]] = {
         blocking_steps,
         nobody_reads,
         large_results,
+        large_results_of_one_partition,
         timers,
+        timers_of_one_partition,
         slow_broker,
+        busy_processor,
     )
 }
 
@@ -463,7 +508,7 @@ def measure(name: str, address: str, broker: int | None, *, idle: float, seconds
         before = probe.measure(idle)
         idle_memory = resident(process)
         console.log(f"{name}: {(PRESSURES[name].__doc__ or '').strip()}")
-        stage = Stage(connection, broker)
+        stage = Stage(connection, broker, pressed)
         try:
             with watching_memory(process) as memory:
                 PRESSURES[name](stage)
