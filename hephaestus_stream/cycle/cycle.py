@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
+from itertools import count, repeat
 from typing import Final, assert_never
 
 from hephaestus_stream.core.answer import Reason, Refused
@@ -32,12 +33,17 @@ _logger = logging.getLogger(__name__)
 
 _EXPIRED_PER_CYCLE = 200
 
-_FEW_INPUTS: Final = (8, 16, 32)
-_MANY_INPUTS: Final = 64
-"""Inputs that are taken in one go; other shards of the worker have their turn in between. It begins with few, since
-only their outputs tell how large those of the others may be."""
+_PART: Final = 64
+"""Inputs that are taken in one go; whatever else the worker does goes on in between."""
 
-MAX_OUTPUT_BYTES: Final = 16 * 1024 * 1024
+_WAVES: Final = 16
+"""Of those that begin no step: a flood for one key makes a wave of each of its commands."""
+
+_FIRST_PARTS: Final = (4, 12, 16, 32)
+"""Of a cycle that waits for no other. It begins with few, since only their outputs tell how large those of the others
+may be."""
+
+MAX_OUTPUT_BYTES: Final = 4 * 1024 * 1024
 """Of outputs of one cycle, beyond which it takes no further input: they are held in memory until they are committed."""
 
 _NO_OTHERS: Final = nullcontext()
@@ -140,26 +146,25 @@ class _Cycle:
 
     async def take_all(self, sources: Sequence[Source], *, turn: AbstractAsyncContextManager[object]) -> None:
         """Takes the inputs in their order, some in one go, until their outputs are large."""
-        batch = self._execution.batch
-        left = sources
-        for count in _FEW_INPUTS:
-            left = await self._take_some(left, count)
-        if left:
+        left = await self._take_parts(sources, _FIRST_PARTS)
+        if left and not self._is_large:
             async with turn:
-                while left and not self._is_large:
-                    await asyncio.sleep(0)
-                    left = await self._take_some(left, _MANY_INPUTS)
-        batch.left = left
+                left = await self._take_parts(left, repeat(_PART))
+        self._execution.batch.left = left
 
     @property
     def _is_large(self) -> bool:
         return self._execution.publisher.size > MAX_OUTPUT_BYTES
 
-    async def _take_some(self, sources: Sequence[Source], count: int) -> Sequence[Source]:
-        """Takes so many inputs, unless the outputs are large; returns those that are left."""
-        if sources and not self._is_large:
-            await self._take_in_waves(sources[:count])
-            return sources[count:]
+    async def _take_parts(self, sources: Sequence[Source], parts: Iterable[int]) -> Sequence[Source]:
+        """Takes so many inputs in one go after the other, unless the outputs are large; returns those that are left."""
+        for part in parts:
+            if not sources or self._is_large:
+                break
+            await self._take_in_waves(sources[:part])
+            sources = sources[part:]
+            if sources:
+                await asyncio.sleep(0)
         return sources
 
     async def _take_in_waves(self, sources: Sequence[Source]) -> None:
@@ -174,12 +179,16 @@ class _Cycle:
                     by_key[command.key].append((source, command))
             else:
                 by_key[_key_of(source)].append(source)
-        while by_key:
+        for number in count(1):
             for key, waiting in list(by_key.items()):
                 self._take(waiting.popleft())
                 if not waiting:
                     del by_key[key]
             await self._fold()
+            if not by_key:
+                return
+            if number % _WAVES == 0:
+                await asyncio.sleep(0)
 
     def reject(self, source: Source, *, reason: Reason, error: Exception) -> None:
         """Takes nothing of an input in, and tells so."""

@@ -508,9 +508,9 @@ async def test_a_cycle_leaves_the_inputs_behind_those_with_large_outputs(monkeyp
         cycles.append(await partition.cycle(*left))
         left = cycles[-1].left
 
-    # All in their order, each once; of the first eight it shows that they are large.
+    # All in their order, each once; of the first four it shows that they are large.
     assert [reply.position for batch in cycles for reply in replies(batch)] == [record.offset for record in sent]
-    assert [len(replies(batch)) for batch in cycles] == [8, 8, 8, 8, 8, 8, 8, 4]
+    assert [len(replies(batch)) for batch in cycles] == [4] * 15
     assert len(partition.published(TOPICS.completions)) == 60
 
 
@@ -529,7 +529,7 @@ async def test_a_long_cycle_gives_others_of_the_worker_their_turn() -> None:
     await partition.cycle(*sent)
     asking.cancel()
 
-    assert turns >= 3
+    assert turns >= 300 // 20
 
 
 async def test_many_inputs_wait_for_their_turn_and_few_do_not() -> None:
