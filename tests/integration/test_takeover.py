@@ -112,4 +112,4 @@ def test_each_worker_that_joins_gets_its_share(workers: Workers) -> None:
         shares = sorted([PARTITIONS // len(joined)] * len(joined))
         shares[-1] += PARTITIONS % len(joined)
         workers.until(lambda shares=shares: sorted(len(each.partitions) for each in joined) == shares, of=joined)  # type: ignore[misc]  # mypy infers no default
-    assert set.union(*(worker.partitions for worker in joined)) == ALL
+    assert {partition for worker in joined for partition in worker.partitions} == ALL

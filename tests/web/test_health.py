@@ -95,8 +95,8 @@ def test_a_worker_that_replays_says_how_far_it_is_and_why_a_partition_stays_clos
 
     assert any(0 < reached < end == 300_000 for reached, end in seen)
     assert [reached for reached, _ in seen] == sorted(reached for reached, _ in seen)
-    [reason] = said["reasons"]
-    assert "its state has records but no position" in reason
+    # The worker has joined when it has dealt with both partitions, which may be a moment later.
+    assert any("its state has records but no position" in reason for reason in said["reasons"])
 
 
 @pytest.mark.parametrize(
