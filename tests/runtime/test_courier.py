@@ -1,6 +1,7 @@
 """What the courier says of commands that no broker takes."""
 
-# pyright: reportUnknownMemberType=false  # the administrator's futures have no types
+# The administrator's futures have no types:
+# pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
 
