@@ -151,17 +151,27 @@ class Cluster:
         if denial is not None:
             right = f"Describe, which Read and Write include, on topic {', '.join(hidden)}"
             raise denied(self.connection, denial, right=right)
-        options = self._options(list(found), within=within) if with_options and found else {}
+        options: dict[str, dict[str, str]] = {name: {} for name in found}
+        if with_options and found:
+            options = self.options(list(found), patience=patience)
         return {
             name: TopicDescribed(
                 name,
                 str(topic.topic_id),
                 len(topic.partitions),
-                options.get(name, {}),
+                options[name],
                 _names(topic.authorized_operations),
             )
             for name, topic in found.items()
+            if name in options
         }
+
+    def options(self, names: Sequence[str], *, patience: timedelta = PATIENCE) -> dict[str, dict[str, str]]:
+        """The options of topics by their names; without those that the broker which answers does not know (yet)."""
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
+        futures = self._admin.describe_configs(resources, request_timeout=patience.total_seconds())
+        values = {resource.name: self._option_values(resource.name, future) for resource, future in futures.items()}
+        return {name: options for name, options in values.items() if options is not None}
 
     def require_membership(self, group: str) -> None:
         """Return if this connection may be a member of the group, as far as can be told of one that is empty yet.
@@ -185,7 +195,8 @@ class Cluster:
         """Create those that do not exist; returns their names.
 
         Raises:
-            TopicMismatchError: The cluster refuses one, for example for too high a replication factor.
+            ClusterNotReadyError: Fewer brokers run than are to hold each topic; the message has both numbers.
+            TopicMismatchError: The cluster refuses one.
         """
         self._require_broker()
         new = [NewTopic(topic.name, partitions, replication_factor, config=topic.options()) for topic in topics]
@@ -200,6 +211,9 @@ class Cluster:
                 error = kafka_error(failure)
                 if error.code() in DENIED:
                     raise denied(self.connection, error, right=f"Create on topic {name}") from failure
+                if error.code() == KafkaError.INVALID_REPLICATION_FACTOR:
+                    why = f"{name} cannot be created: {error.str()} (or `replication_factor` is set too high)"
+                    raise not_ready(self.connection, why) from failure
                 if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     refused.append(f"{name} cannot be created: {error.str()}")
         if refused:
@@ -224,18 +238,15 @@ class Cluster:
     def _require_broker(self) -> None:
         await_broker(self._admin, self.connection, stop=threading.Event())
 
-    def _options(self, names: Sequence[str], *, within: float) -> dict[str, dict[str, str]]:
-        resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
-        futures = self._admin.describe_configs(resources, request_timeout=within)
-        return {resource.name: self._option_values(resource.name, future) for resource, future in futures.items()}
-
-    def _option_values(self, topic: str, future: Future[dict[str, _Option]]) -> dict[str, str]:
+    def _option_values(self, topic: str, future: Future[dict[str, _Option]]) -> dict[str, str] | None:
         try:
             return {name: str(entry.value) for name, entry in answer_of(future, self.connection).items()}
         except KafkaException as failure:
             error = kafka_error(failure)
             if error.code() in DENIED:
                 raise denied(self.connection, error, right=f"DescribeConfigs on topic {topic}") from failure
+            if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
             raise
 
 

@@ -104,7 +104,7 @@ def create_topics(connection: Connection, *, partitions: int | None = None, repl
         The names of those that this call created.
 
     Raises:
-        BrokerUnreachableError: No broker answers.
+        BrokerUnreachableError: No broker answers, or fewer run than are to hold each topic.
         TopicMismatchError: `state` exists with another number of partitions, or the cluster refuses a topic.
     """
     cluster = Cluster(connection)

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from hephaestus_stream.errors import BrokerUnreachableError, TopicMismatchError
+from hephaestus_stream.errors import BrokerUnreachableError, ClusterNotReadyError, TopicMismatchError
 from hephaestus_stream.runtime.cluster import Cluster
 from hephaestus_stream.runtime.topics import (
     TopicSpec,
@@ -105,9 +105,17 @@ def test_commands_may_be_kept_for_ever_and_outputs_for_a_day(connection: Connect
     assert check_topics(connection) == 2
 
 
-def test_a_replication_that_the_cluster_cannot_give_is_told(connection: Connection) -> None:
-    with pytest.raises(TopicMismatchError, match="cannot be created"):
+def test_too_few_brokers_for_the_replication_are_a_cluster_that_is_not_ready(connection: Connection) -> None:
+    with pytest.raises(ClusterNotReadyError, match=r"factor of 9 cannot be reached because only 1 broker"):
         create_topics(connection, replication_factor=9)
+
+
+def test_a_topic_that_the_broker_asked_for_options_does_not_know_yet_counts_as_missing(connection: Connection) -> None:
+    state, commands, *_ = topic_specs(connection.namespace)
+    cluster = Cluster(connection)
+    cluster.create([state], partitions=1, replication_factor=1)
+    cluster.await_topics([state.name])
+    assert list(cluster.options([state.name, commands.name])) == [state.name]
 
 
 def test_topics_that_exist_are_waited_for_as_brokers_that_come_back_do_not_know_them_yet(
