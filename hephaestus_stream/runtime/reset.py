@@ -46,7 +46,7 @@ class Reset:
 def reset_positions(connection: Connection, *, partitions: Sequence[int] = ()) -> list[Reset]:
     """Sets positions to the nearest offset that their topic has; those that fit it stay as they are.
 
-    The former owner is fenced by it, so a worker that still runs on such a partition exits.
+    Only the owner of a position that is set is fenced by it, so a worker that still runs on such a partition exits.
 
     Args:
         connection: Cluster and namespace.
@@ -60,20 +60,40 @@ def reset_positions(connection: Connection, *, partitions: Sequence[int] = ()) -
     count = check_topics(connection)
     log, cluster = CommandsLog(connection), Cluster(connection)
     try:
-        resets = [_reset(connection, log, cluster, partition=each) for each in partitions or range(count)]
+        resets = [_reset(connection, log, cluster, number=each) for each in partitions or range(count)]
     finally:
         log.close()
     return [reset for reset in resets if reset is not None]
 
 
-def _reset(connection: Connection, log: CommandsLog, cluster: Cluster, *, partition: int) -> Reset | None:
-    stop = threading.Event()
-    producer = TransactionalProducer(connection, partition=partition, stop=stop)
-    try:
-        producer.open()
-        logs = ask_logs(cluster, stop=stop)
-        found = _position(connection, logs.changelog, partition=partition, stop=stop)
-        start, end = log.range(partition, stop=stop)
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """A position that does not fit its topics, if there is one, and the one to set."""
+
+    before: Position | None
+    after: Position
+
+
+@dataclass(frozen=True, slots=True)
+class _Partition:
+    """One partition as it is in Kafka; the store keeps what was read of it, for the next time."""
+
+    connection: Connection
+    log: CommandsLog
+    cluster: Cluster
+    store: Store
+    number: int
+
+    def judge(self, stop: threading.Event) -> _Judgement | None:
+        """The position to set; None if the present one fits.
+
+        Raises:
+            ShardClosedError: The present one was written by a newer version.
+        """
+        logs = ask_logs(self.cluster, stop=stop)
+        found = self._position(logs.changelog, stop=stop)
+        # Asked after the position was read: an owner that goes on moves the end only away from it.
+        start, end = self.log.range(self.number, stop=stop)
         state_id = logs.changelog.topic_id
         same_topic = (
             found is not None
@@ -92,36 +112,42 @@ def _reset(connection: Connection, log: CommandsLog, cluster: Cluster, *, partit
             committed_at=None if found is None else found.committed_at,
             failed=() if found is None else found.failed,
         )
-        producer.commit([OutputRecord(Topics(connection.namespace).state, POSITION_KEY, encode_position(position))])
-    finally:
-        stop.set()
-        producer.close()
-    return Reset(partition, None if found is None else found.commands_offset, after)
+        return _Judgement(found, position)
+
+    def _position(self, changelog: ChangelogTopic, *, stop: threading.Event) -> Position | None:
+        """The position that the changelog holds; None where there is none, or garbage in its place."""
+        replay(self.connection, changelog, partition=self.number, store=self.store, stop=stop, clock=WorkerClock())
+        encoded = self.store.get(POSITION_KEY)
+        try:
+            return None if encoded is None else decode_position(encoded)
+        except UnreadablePositionError:
+            return None
 
 
-def _position(
-    connection: Connection, changelog: ChangelogTopic, *, partition: int, stop: threading.Event
-) -> Position | None:
-    """The position that the changelog holds; None where there is none, or garbage in its place.
-
-    Raises:
-        ShardClosedError: It was written by a newer version, which must not lose it to an older one.
-    """
+def _reset(connection: Connection, log: CommandsLog, cluster: Cluster, *, number: int) -> Reset | None:
+    stop = threading.Event()
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder), cache=Cache(_CACHE_BYTES))
+        partition = _Partition(connection, log, cluster, store, number)
         try:
-            replay(
-                connection,
-                changelog,
-                partition=partition,
-                store=store,
-                stop=stop,
-                clock=WorkerClock(),
-            )
-            encoded = store.get(POSITION_KEY)
+            # Whoever owns a healthy partition is not fenced for a question.
+            return None if partition.judge(stop) is None else _judge_and_write(partition, stop=stop)
         finally:
+            stop.set()
             store.close()
+
+
+def _judge_and_write(partition: _Partition, *, stop: threading.Event) -> Reset | None:
+    producer = TransactionalProducer(partition.connection, partition=partition.number, stop=stop)
     try:
-        return None if encoded is None else decode_position(encoded)
-    except UnreadablePositionError:
-        return None
+        producer.open()
+        # The former owner may have committed until now.
+        judgement = partition.judge(stop)
+        if judgement is None:
+            return None
+        state, after = Topics(partition.connection.namespace).state, judgement.after
+        producer.commit([OutputRecord(state, POSITION_KEY, encode_position(after))])
+    finally:
+        producer.close()
+    before = judgement.before
+    return Reset(partition.number, None if before is None else before.commands_offset, after.commands_offset)

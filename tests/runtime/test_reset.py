@@ -76,6 +76,21 @@ def test_a_position_below_the_log_is_set_to_its_start_and_one_that_fits_stays(co
     assert reset_positions(connection, partitions=[0]) == []
 
 
+def test_the_owner_of_a_position_that_fits_is_not_fenced(connection: Connection) -> None:
+    topics = Topics(connection.namespace)
+    create_topics(connection, partitions=1, replication_factor=1)
+    fits = Position(commands_offset=0, commands_topic_id=topic_ids(connection)[topics.commands], closed_cleanly=False)
+    record = OutputRecord(topics.state, POSITION_KEY, encode_position(fits))
+    owner = TransactionalProducer(connection, partition=0, stop=threading.Event())
+    owner.open()
+    owner.commit([record])
+
+    assert reset_positions(connection) == []
+
+    assert owner.commit([record])
+    owner.close()
+
+
 def test_a_position_in_a_topic_that_was_made_anew_begins_at_its_start(connection: Connection) -> None:
     create_topics(connection, partitions=1, replication_factor=1)
     commit_position(connection, Position(commands_offset=70, commands_topic_id="another", closed_cleanly=False))
