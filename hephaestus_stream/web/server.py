@@ -15,11 +15,14 @@ from fastapi import FastAPI
 
 from hephaestus_stream.errors import SettingsError
 from hephaestus_stream.runtime.health import HealthReport
+from hephaestus_stream.web.connections import OpenConnections
 from hephaestus_stream.web.health import health_routes
 
 _logger: Final = logging.getLogger(__name__)
 
 _LAST_REQUESTS_SECONDS: Final = 1
+# So many are accepted at once, before any is looked at.
+_BACKLOG: Final = 16
 
 
 class _Server(uvicorn.Server):
@@ -53,12 +56,15 @@ def application(report: HealthReport) -> FastAPI:
 
 
 @asynccontextmanager
-async def serving(address: str, report: HealthReport) -> AsyncGenerator[None]:
+async def serving(
+    address: str, report: HealthReport, *, connections: OpenConnections | None = None
+) -> AsyncGenerator[None]:
     """Serves on an address for the length of a block.
 
     Args:
         address: `host:port`; port 0 takes a free one, which the log tells.
         report: How the worker is.
+        connections: How many may be open, and for how long.
 
     Raises:
         SettingsError: The address cannot be listened on, or the installed uvicorn is one that nobody has tried.
@@ -67,6 +73,8 @@ async def serving(address: str, report: HealthReport) -> AsyncGenerator[None]:
     with _listening(address) as listener:
         config = uvicorn.Config(
             application(report),
+            http=(connections or OpenConnections()).protocol(),
+            backlog=_BACKLOG,
             access_log=False,
             log_config=None,
             lifespan="off",

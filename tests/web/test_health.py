@@ -19,6 +19,7 @@ from hephaestus_stream.cli.failure import ExitCode
 from hephaestus_stream.errors import SettingsError
 from hephaestus_stream.runtime.health import HealthReport, ReplayProgress, WorkerHealth
 from hephaestus_stream.runtime.topics import create_topics
+from hephaestus_stream.web.connections import OpenConnections
 from hephaestus_stream.web.server import require_known, serving
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
@@ -125,6 +126,43 @@ async def test_each_reason_not_to_be_ready_is_told_with_503(health: WorkerHealth
     assert live == (503 if health.failure else 200)
 
 
+async def test_of_many_who_send_half_a_request_few_are_kept_and_a_probe_is_answered() -> None:
+    port, report = free_port(), HealthReport()
+    report.attach(lambda: WELL)
+    patient = OpenConnections(limit=8, request_within=timedelta(hours=1))
+    async with serving(f"127.0.0.1:{port}", report, connections=patient):
+        half = [await half_a_request(port) for _ in range(30)]
+        assert (await answer(port, "ready"))[0] == 200
+        ended = [reader for reader, _ in half[:22]]
+        assert [await end_of(reader) for reader in ended] == [b""] * 22
+        open_ones = [writer for reader, writer in half if not (reader.at_eof() or reader.exception())]
+        assert len(open_ones) <= 8
+        for _, writer in half:
+            writer.close()
+
+
+async def test_a_connection_without_a_whole_request_is_dropped_in_time() -> None:
+    port, report = free_port(), HealthReport()
+    report.attach(lambda: WELL)
+    hasty = OpenConnections(request_within=timedelta(milliseconds=100))
+    async with serving(f"127.0.0.1:{port}", report, connections=hasty):
+        reader, writer = await half_a_request(port)
+        assert await end_of(reader) == b""
+        assert (await answer(port, "ready"))[0] == 200
+        writer.close()
+
+
+async def test_a_connection_may_ask_again_and_again() -> None:
+    port, report = free_port(), HealthReport()
+    report.attach(lambda: WELL)
+    async with serving(f"127.0.0.1:{port}", report):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(3):
+            writer.write(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
 async def test_nothing_but_the_probes_is_served(path: str) -> None:
     port = free_port()
@@ -160,6 +198,20 @@ def test_a_worker_without_the_extra_says_how_to_get_it(hephaestus: CommandLine, 
 
 async def answer(port: int, name: str) -> tuple[int, dict[str, Any]]:
     return await asyncio.to_thread(fetched, f"http://127.0.0.1:{port}/health/{name}")
+
+
+async def half_a_request(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /health/live HTTP/1.1\r\nX: ")
+    return reader, writer
+
+
+async def end_of(reader: asyncio.StreamReader) -> bytes:
+    """What came until the server let the connection go, in whatever way."""
+    try:
+        return await asyncio.wait_for(reader.read(), 10)
+    except ConnectionResetError:
+        return b""
 
 
 def free_port() -> int:

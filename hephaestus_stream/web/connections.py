@@ -1,0 +1,65 @@
+"""The connections of a worker's HTTP server: few at a time, and none that waits long, as nobody has to say who he is.
+
+Each takes one of the process's open files, which the partitions need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+MAX_CONNECTIONS: Final = 64
+REQUEST_WITHIN: Final = timedelta(seconds=5)
+
+
+class OpenConnections:
+    """Those that are open, the one that waits longest for its request first.
+
+    Args:
+        limit: How many there may be; a further one ends the one that waits longest.
+        request_within: How long one may be without a whole request.
+    """
+
+    def __init__(self, *, limit: int = MAX_CONNECTIONS, request_within: timedelta = REQUEST_WITHIN) -> None:
+        self._limit = limit
+        self._patience = request_within.total_seconds()
+        self._waiting: dict[asyncio.Transport, asyncio.TimerHandle] = {}
+
+    def wait_for_request(self, transport: asyncio.Transport) -> None:
+        """A connection was opened, or had its answer: its next request is due."""
+        self.forget(transport)
+        while len(self._waiting) >= self._limit:
+            oldest = next(iter(self._waiting))
+            self.forget(oldest)
+            oldest.abort()
+        timer = asyncio.get_running_loop().call_later(self._patience, transport.abort)
+        self._waiting[transport] = timer
+
+    def forget(self, transport: asyncio.Transport) -> None:
+        """A connection is closed."""
+        timer = self._waiting.pop(transport, None)
+        if timer is not None:
+            timer.cancel()
+
+    def protocol(self) -> type[asyncio.Protocol]:
+        """What uvicorn is to make for each connection."""
+        connections = self
+
+        class Protocol(H11Protocol):
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                super().connection_made(transport)
+                connections.wait_for_request(transport)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                connections.forget(self.transport)
+                super().connection_lost(exc)
+
+            def on_response_complete(self) -> None:
+                super().on_response_complete()
+                if not self.transport.is_closing():
+                    connections.wait_for_request(self.transport)
+
+        return Protocol
