@@ -10,6 +10,10 @@ from confluent_kafka import KafkaError
 
 # Another producer of the same transactional id was opened.
 FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+# `produce()` refuses what is too large for every topic by itself: a broker that says so has a topic set too low.
+TOO_LARGE_FOR_TOPIC: Final = frozenset(
+    {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_MSG_SIZE}
+)
 # The broker says these of a whole batch of records, so they name the innocent with the guilty.
 REFUSED: Final = frozenset(
     {

@@ -9,14 +9,12 @@ from typing import Final
 
 from hephaestus_stream.errors import AccessDeniedError, TopicMismatchError
 from hephaestus_stream.runtime.cluster import Cluster, TopicDescribed
-from hephaestus_stream.runtime.transaction import RECORD_LIMIT
+from hephaestus_stream.runtime.transaction import MAX_MESSAGE_BYTES
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.rights import Right, worker_rights
 from hephaestus_stream.wire.topics import Topics
 
 DEFAULT_PARTITIONS: Final = 12
-# Above the producers' batch.size: the broker refuses whole batches, and with them the innocent.
-MAX_MESSAGE_BYTES: Final = 2 * RECORD_LIMIT
 COMMANDS_RETENTION: Final = timedelta(days=14)
 OUTPUT_RETENTION: Final = timedelta(days=7)
 TOMBSTONE_LIFE: Final = timedelta(days=1)

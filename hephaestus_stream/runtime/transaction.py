@@ -26,7 +26,14 @@ from hephaestus_stream.errors import (
 from hephaestus_stream.kafka_client import DENIED, denied
 from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, SLICE, await_broker, kafka_error, require_running
 from hephaestus_stream.runtime.clock import Observation
-from hephaestus_stream.runtime.producer_errors import BROKEN_OFF, CONFLICT, FENCED, HOPELESS, REFUSED
+from hephaestus_stream.runtime.producer_errors import (
+    BROKEN_OFF,
+    CONFLICT,
+    FENCED,
+    HOPELESS,
+    REFUSED,
+    TOO_LARGE_FOR_TOPIC,
+)
 from hephaestus_stream.runtime.transaction_attempt import Attempt, Pace, Send
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.record import OutputRecord
@@ -36,6 +43,8 @@ log = logging.getLogger(__name__)
 
 # A larger record is refused by `produce()` itself, which names it; the topics take twice as much.
 RECORD_LIMIT: Final = 1_000_000
+# Of each topic; above the producers' batch.size: the broker refuses whole batches, and with them the innocent.
+MAX_MESSAGE_BYTES: Final = 2 * RECORD_LIMIT
 # Of one cycle, beside the batch itself; with more the producer is waited for.
 QUEUE_KILOBYTES: Final = 32 * 1024
 TRANSACTION_TIMEOUT: Final = timedelta(seconds=60)
@@ -118,7 +127,8 @@ class TransactionalProducer:
         Raises:
             FencedError: Another worker owns the partition; nothing of the batch was committed.
             RecordRefusedError: A record can never be written; the batch was aborted, the next commit works.
-            CommitFailedError: The outcome may be unknown; the worker must exit, the next owner reads what was decided.
+            CommitFailedError: The outcome may be unknown, or a topic's `max.message.bytes` was lowered; the worker must
+                exit, the next owner reads what was decided.
             StoppedError: The partition is being closed; the outcome may be unknown.
         """
         pace = Pace.SWIFT
@@ -257,6 +267,8 @@ class TransactionalProducer:
         refused = {index: failure for index, failure in attempt.failures.items() if failure.code() in REFUSED}
         if attempt.pace is Pace.SINGLY:
             for index, failure in refused.items():
+                if failure.code() in TOO_LARGE_FOR_TOPIC:
+                    raise self._too_large_for_topic(records[index], failure)
                 raise self._refused(index, failure.str(), topic=records[index].topic)
         if attempt.pace is Pace.SINGLY or refused or error.code() in REFUSED:
             return Pace.SINGLY
@@ -307,6 +319,14 @@ class TransactionalProducer:
         return CommitFailedError(
             f"{self._name}: {doing} failed ({error.name()}: {error.str()}): the worker must exit; its next start finds "
             f"out what was committed"
+        )
+
+    def _too_large_for_topic(self, record: OutputRecord, error: KafkaError) -> CommitFailedError:
+        size = len(record.key or b"") + len(record.value or b"")
+        return CommitFailedError(
+            f"{self._name}: {record.topic} refuses a record of {size} bytes ({error.str()}): its `max.message.bytes` "
+            f"must be {MAX_MESSAGE_BYTES} or more, and was lowered: kafka-configs --alter --topic {record.topic} "
+            f"--add-config max.message.bytes={MAX_MESSAGE_BYTES}; the worker must exit, nothing is lost by it"
         )
 
     def _refused(self, index: int, reason: str, *, topic: str) -> RecordRefusedError:

@@ -37,6 +37,13 @@ def short_history(connection: Connection) -> None:
 
 
 @pytest.fixture
+def keyed_history(connection: Connection) -> None:
+    """A history topic whose broker refuses a record without a key."""
+    spec = TopicSpec(name=Topics(connection.namespace).history, exactly={"cleanup.policy": "compact"})
+    Cluster(connection).create([spec], partitions=2, replication_factor=1)
+
+
+@pytest.fixture
 def topics(connection: Connection) -> Topics:
     create_topics(connection, partitions=2, replication_factor=1)
     return Topics(connection.namespace)
@@ -173,13 +180,13 @@ def test_a_header_that_cannot_be_written_is_named_and_the_next_commit_works(
     assert values(connection, topics.state) == [b"kept"]
 
 
-@pytest.mark.usefixtures("short_history")
+@pytest.mark.usefixtures("keyed_history")
 def test_of_a_batch_that_the_broker_refuses_only_the_guilty_record_is_named(
     connection: Connection, topics: Topics, make_producer: MakeProducer
 ) -> None:
     producer = make_producer()
     innocent = OutputRecord(topics.history, b"a", b"x" * 100)
-    guilty = OutputRecord(topics.history, b"a", random_bytes(30_000))
+    guilty = OutputRecord(topics.history, None, b"x")
     with pytest.raises(RecordRefusedError) as refused:
         producer.commit([innocent, innocent, guilty, innocent])
     assert refused.value.index == 2
@@ -187,7 +194,7 @@ def test_of_a_batch_that_the_broker_refuses_only_the_guilty_record_is_named(
     assert len(committed(connection, topics.history)) == 1
 
 
-@pytest.mark.usefixtures("short_history")
+@pytest.mark.usefixtures("keyed_history")
 def test_an_error_that_comes_while_still_producing_is_not_blamed_on_a_later_record(
     topics: Topics, make_producer: MakeProducer
 ) -> None:
@@ -195,8 +202,16 @@ def test_an_error_that_comes_while_still_producing_is_not_blamed_on_a_later_reco
     innocent = OutputRecord(topics.history, b"a", b"x")
     producer.commit([innocent])
     with pytest.raises(RecordRefusedError) as refused:
-        producer.commit([OutputRecord(topics.history, b"a", random_bytes(30_000)), *[innocent] * 90_000])
+        producer.commit([OutputRecord(topics.history, None, b"x"), *[innocent] * 90_000])
     assert refused.value.index == 0
+
+
+@pytest.mark.usefixtures("short_history")
+def test_a_topic_that_takes_less_than_the_engine_needs_is_not_blamed_on_a_record(
+    topics: Topics, make_producer: MakeProducer
+) -> None:
+    with pytest.raises(CommitFailedError, match=rf"{topics.history} .* `max.message.bytes` must be 2000000 or more"):
+        make_producer().commit([OutputRecord(topics.history, b"a", random_bytes(30_000))])
 
 
 @pytest.mark.usefixtures("short_history")
@@ -209,14 +224,14 @@ def test_records_that_are_too_large_only_together_are_committed_one_by_one(
     assert values(connection, topics.state) == [b"1"]
 
 
-@pytest.mark.usefixtures("short_history")
+@pytest.mark.usefixtures("keyed_history")
 def test_after_an_abortable_error_the_same_batch_is_repeated_once(
     connection: Connection, topics: Topics, make_producer: MakeProducer
 ) -> None:
     # The sequence numbers that the refused batch left unused make the broker refuse the next one once.
     producer = make_producer()
     with pytest.raises(RecordRefusedError):
-        producer.commit([OutputRecord(topics.history, b"a", random_bytes(30_000))])
+        producer.commit([OutputRecord(topics.history, None, b"x")])
     for number in range(3):
         producer.commit([OutputRecord(topics.history, b"a", b"%d" % number), OutputRecord(topics.state, b"a", b"x")])
     assert values(connection, topics.history) == [b"0", b"1", b"2"]
