@@ -14,12 +14,25 @@ from hephaestus_stream.runtime.exhaustion import exhaustion_of
 
 _WAY_OUT: Final = "with `--data`, HEPHAESTUS_DATA or the setting `data`"
 
+_held: Final = set[int]()
+"""Descriptors of locked files. A copy of the process that a step forks has them, too, and would keep the locks."""
+
+
+def _let_go() -> None:
+    for descriptor in _held:
+        with suppress(OSError):  # the step has closed it
+            os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
 
 @contextmanager
 def data_folder(folder: Path) -> Generator[None]:
     """Makes a folder, and has it alone for the length of a block.
 
-    The kernel lets go of the lock when the process ends, however it ends.
+    The kernel lets go of the lock when the process ends, however it ends, and whatever its steps have forked.
 
     Raises:
         DataFolderError: Another worker has it, or it cannot be written.
@@ -32,11 +45,14 @@ def data_folder(folder: Path) -> Generator[None]:
         raise exhaustion_of(error) or DataFolderError(
             f"the data folder {folder} cannot be used ({error}): name another {_WAY_OUT}"
         ) from error
+    _held.add(descriptor)
     try:
         _lock(descriptor, folder)
         yield
     finally:
-        os.close(descriptor)
+        if descriptor in _held:
+            _held.remove(descriptor)
+            os.close(descriptor)
 
 
 def _lock(descriptor: int, folder: Path) -> None:
