@@ -19,6 +19,7 @@ import msgspec
 
 from hephaestus_stream.cycle.error_text import describe
 from hephaestus_stream.cycle.execute import execute_blocking
+from hephaestus_stream.runtime.steps.forked import original_only
 from hephaestus_stream.runtime.steps.orders import HEADER, Execute, Load, Order, Report, Stop, attempt_of, find, frame
 from hephaestus_stream.telemetry.log_format import LogFormat, formatter_of
 
@@ -40,12 +41,10 @@ def main(descriptor: int, log_level: int, log_format: LogFormat) -> None:
     worker = socket.socket(fileno=descriptor)
     orders: SimpleQueue[tuple[Load | Execute, threading.Event]] = SimpleQueue()
     threading.Thread(target=_listen, args=(worker, orders), name="orders", daemon=True).start()
-    own = os.getpid()
     while True:
         order, stop = orders.get()
-        answer = _answer(order, stop)
-        if os.getpid() != own:  # a copy that a step has forked: the worker asked its original
-            os._exit(0)
+        with original_only():  # it is who the worker asked
+            answer = _answer(order, stop)
         try:
             worker.sendall(answer)
         except OSError:  # the worker is gone

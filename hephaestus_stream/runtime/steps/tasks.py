@@ -10,6 +10,7 @@ from typing import Final
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, Kind
 from hephaestus_stream.cycle.execute import execute_on_loop
 from hephaestus_stream.runtime.steps.execution import Execution
+from hephaestus_stream.runtime.steps.forked import original_only
 from hephaestus_stream.runtime.steps.places import Places
 from hephaestus_stream.runtime.steps.room import Room
 
@@ -33,7 +34,8 @@ class StepTasks:
         try:
             work.engage(ask=work.task.cancel, give_up=partial(_abandon, work, place))
             work.begin()
-            return await execute_on_loop(attempt, jitter=random.random, stopping=work.is_stopping)
+            with original_only():
+                return await execute_on_loop(attempt, jitter=random.random, stopping=work.is_stopping)
         except KeyboardInterrupt as error:
             # Signals reach a worker otherwise: it is the step's own, and must not end the worker.
             raise RuntimeError(f"{attempt.id.node} raised KeyboardInterrupt") from error

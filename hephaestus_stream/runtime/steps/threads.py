@@ -16,6 +16,7 @@ from typing import Final
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd
 from hephaestus_stream.cycle.execute import execute_blocking
 from hephaestus_stream.runtime.steps.execution import Execution
+from hephaestus_stream.runtime.steps.forked import original_only
 from hephaestus_stream.runtime.steps.places import Places
 from hephaestus_stream.runtime.steps.room import Room
 from hephaestus_stream.runtime.steps.stack import where_thread_is
@@ -127,7 +128,8 @@ class _StepThread:
     def _serve(self) -> None:
         while (call := self._calls.get()) is not None:
             function, future = call
-            end = function()
+            with original_only():
+                end = function()
             try:
                 self._loop.call_soon_threadsafe(self._tell, future, end)
             except RuntimeError:  # the loop is closed, and nobody waits for the outcome

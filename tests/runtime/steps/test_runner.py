@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -134,6 +137,44 @@ class Prompt(Step[None]):
         return self.done()
 
 
+class Forks(Step[None]):
+    """Both go on, and both come to the end of the step."""
+
+    done = Event(int)
+
+    def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        return self.done(os.fork())
+
+
+class ForksOnLoop(Step[None]):
+    done = Event(int)
+
+    async def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        return self.done(os.fork())
+
+
+def forked() -> int:
+    """The copy's number; the copy itself gets none, but an exit as if it were at the end of the program."""
+    copy = os.fork()
+    if not copy:
+        sys.exit(3)
+    return copy
+
+
+class ForksAndExits(Step[None]):
+    done = Event(int)
+
+    def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        return self.done(forked())
+
+
+class ForksOnLoopAndExits(Step[None]):
+    done = Event(int)
+
+    async def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        return self.done(forked())
+
+
 class Talks(Step[None]):
     done = Event(str)
 
@@ -159,6 +200,10 @@ FLOWS = {
     "other_prompt": flow_of(Prompt(), named="Other"),
     "other_hurries": flow_of(Hurries(), named="Other"),
     "talks": flow_of(Talks()),
+    "forks": flow_of(Forks()),
+    "forks_and_exits": flow_of(ForksAndExits()),
+    "forks_on_loop": flow_of(ForksOnLoop()),
+    "forks_on_loop_and_exits": flow_of(ForksOnLoopAndExits()),
     "times_out": flow_of(TimesOut()),
     "swallows": flow_of(Swallows()),
     "swallows_in_vain": flow_of(SwallowsInVain()),
@@ -220,6 +265,22 @@ async def test_attempts_of_many_kinds_have_no_more_room_than_a_tenth_on_top() ->
             begun += 1
 
     assert begun == runner.held == 22
+    await runner.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("node", ["forks", "forks_and_exits", "forks_on_loop", "forks_on_loop_and_exits"])
+async def test_a_copy_that_a_step_forks_ends_with_the_steps_code_and_is_no_second_worker(node: str) -> None:
+    runner = StepRunner(concurrency=1, threads=1)
+    end = await runner.start(attempt(node))
+    assert isinstance(end, StepEmitted)
+    copy = int(end.reported.payload or b"")
+    assert copy
+    try:
+        await until(lambda: os.waitpid(copy, os.WNOHANG) == (copy, 0))
+    except TimeoutError:
+        os.kill(copy, signal.SIGKILL)
+        raise
     await runner.close()
 
 
