@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -100,14 +100,17 @@ def choose(journal: Journal, node: str, *, label: str) -> None:
     event = state.reported.event
     declared = journal.definition.labels[node, event]
     if label not in declared:
-        message = (
-            f"the route of {node}.{event} chose {label[:_SHOWN_LABEL]!r}; declared are {', '.join(sorted(declared))}"
-        )
-        fail_node(journal, node, error=Error("UnknownLabel", message))
+        fail_node(journal, node, error=unknown_label(node, event, label=label, declared=declared))
         return
     journal.update(node, status="completed", label=label)
     journal.record("routed", node, event=event, details={"label": label})
     _settle(journal, node)
+
+
+def unknown_label(node: str, event: str, *, label: str, declared: Collection[str]) -> Error:
+    """What a route's node fails by that chose what is not declared; it quotes what the user's function returned."""
+    known = ", ".join(sorted(declared))
+    return Error("UnknownLabel", f"the route of {node}.{event} chose {label[:_SHOWN_LABEL]!r}; declared are {known}")
 
 
 def fail_choice(journal: Journal, node: str, *, error: Error) -> None:

@@ -25,11 +25,12 @@ from hephaestus_stream.core.decision import (
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.engine import apply, halt
 from hephaestus_stream.core.input import ChoiceFailed, Chosen, Input
+from hephaestus_stream.core.progress import unknown_label
 from hephaestus_stream.core.state import State
 from hephaestus_stream.core.transition import label_text
 from hephaestus_stream.cycle.attempt import Attempt, AttemptId, context_of
 from hephaestus_stream.cycle.batch import Batch
-from hephaestus_stream.cycle.error_text import told
+from hephaestus_stream.cycle.error_text import discreet, told
 from hephaestus_stream.cycle.failure_log import log_failures
 from hephaestus_stream.cycle.publisher import Publisher
 from hephaestus_stream.cycle.tables import Committed, Tables, timer
@@ -181,10 +182,19 @@ class Execution:
                     context = context_of(
                         definition, state, effect.node, attempt=attempt, with_own_result=True, cipher=self.shard.cipher
                     )
-                    return Chosen(effect.node, label_text(definition.routes[effect.node, effect.event](context)))
+                    label = label_text(definition.routes[effect.node, effect.event](context))
                 except BaseException as error:  # noqa: BLE001 - the user's function may raise anything
                     return ChoiceFailed(effect.node, told(error, state, effect.node, cipher=self.shard.cipher))
+                return self._chosen(definition, state, effect, label=label)
         return None
+
+    def _chosen(self, definition: Definition, state: State, choice: Choose, *, label: str) -> Chosen | ChoiceFailed:
+        """A label for the engine; one that is not declared may quote a payload, as the text of an exception may."""
+        declared = definition.labels[choice.node, choice.event]
+        if label in declared:
+            return Chosen(choice.node, label)
+        error = unknown_label(choice.node, choice.event, label=label, declared=declared)
+        return ChoiceFailed(choice.node, discreet(error, state, choice.node, cipher=self.shard.cipher))
 
     def carry_out(self, decided: Sequence[Decided]) -> None:
         """Writes decisions down, all or none: first what may fail, the encoding, then what cannot."""

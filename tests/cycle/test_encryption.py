@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pytest
 from pydantic import BaseModel, Field
@@ -25,6 +25,7 @@ from hephaestus_stream import (
 from hephaestus_stream import WaitForEvent as Await
 from hephaestus_stream.core.input import Resume
 from hephaestus_stream.core.state import Reported, State
+from hephaestus_stream.cycle.error_text import HIDDEN
 from hephaestus_stream.cycle.source import AttemptEnded
 from hephaestus_stream.encryption import NO_KEYS, Cipher
 from hephaestus_stream.encryption.command import sealed
@@ -475,6 +476,37 @@ async def test_the_text_of_an_exception_is_sealed_in_the_history_and_told_nowher
     assert isinstance(shown, dict)
     assert MARKER in shown["message"]
     assert ("Traceback" in shown["traceback"]) == (kind == "LookupError")
+
+
+def by_name(context: Context[Patient]) -> Literal["known", "unknown"]:
+    """Returns what it was given, in the place of a label."""
+    return cast("Literal['known', 'unknown']", context.result(Write.written).text)
+
+
+class Astray(Workflow[Patient], key="astray"):
+    write = Write()
+    known = Done()
+    unknown = Done()
+    start = write
+    transitions = (write.written.route(by_name).to({"known": known, "unknown": unknown}),)
+
+
+@pytest.mark.parametrize("seals_errors", [True, False])
+async def test_a_label_that_is_not_declared_is_told_as_the_text_of_an_exception_is(
+    caplog: pytest.LogCaptureFixture, *, seals_errors: bool
+) -> None:
+    cipher = Cipher(OLD_KEYS, seals_errors=seals_errors)
+    partition = Partition((Astray,), cipher=cipher)
+    command = start_command(Astray, "a", Patient(name=MARKER))
+    await partition.send(sealed(command, cipher))
+
+    message = f"the route of write.written chose 'dear {MARKER}'; declared are known, unknown"
+    assert completion(partition)["error"] == {"type": "UnknownLabel", "message": HIDDEN if seals_errors else message}
+    assert (MARKER.encode() in everything(partition)) == (MARKER in caplog.text) == (not seals_errors)
+    [failed] = [record for record in partition.history(command.id) if record.type == "step_failed"]
+    shown = opened_record(failed.model_dump(mode="json"), OLD)["details"]
+    assert isinstance(shown, dict)
+    assert shown["message"] == message
 
 
 class Namesake(Step[Patient]):
