@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from hephaestus_stream.core.answer import Refused
 from hephaestus_stream.core.definition import Definition
@@ -44,11 +45,19 @@ def start_payload(command: StartCommand, *, definition: Definition, cipher: Ciph
 def written(adapter: TypeAdapter[Any], model: object) -> bytes:
     """A payload as the JSON that is kept and published.
 
+    What pydantic would warn of on standard error, quoting it, is a value that is not of its field's type: it is judged
+    by whether the model can read it back, as a default of another type often can.
+
     Raises:
-        ValueError: The model writes what nobody can read back.
+        ValueError: The model writes what nobody can read back, or what it does not read back itself.
         Exception: Whatever a model's own serializers raise.
     """
-    return require_sound(adapter.dump_json(model, by_alias=True, round_trip=True))
+    try:
+        encoded = adapter.dump_json(model, by_alias=True, round_trip=True, warnings="error")
+    except PydanticSerializationError:
+        encoded = adapter.dump_json(model, by_alias=True, round_trip=True, warnings="none")
+        adapter.validate_json(encoded)
+    return require_sound(encoded)
 
 
 def label_size(command: StartCommand) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel, ConfigDict
 
 from hephaestus_stream import Context, Done, Event, Instance, Outcome, Step, WaitForEvent, Workflow
+from hephaestus_stream.core.state import State
 from hephaestus_stream.wire.request import resume_command, start_command
 from tests.cycle.partition import TOPICS, Partition, replies
 
@@ -105,3 +107,65 @@ async def test_an_event_whose_model_writes_what_nobody_could_read_back_is_refuse
 
     assert reply.reason == "invalid_payload"
     assert "NaN or an infinity" in (reply.message or "")
+
+
+class Bill(BaseModel):
+    """Its default is not of its type, which pydantic lets pass, and reads back."""
+
+    amount: Decimal = 0  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    count: int = 1
+
+
+class Charge(Step[str]):
+    charged = Event(Bill)
+
+    async def execute(self, instance: Instance, config: None, context: Context[str]) -> Outcome:
+        return self.charged(Bill.model_construct(count=cast("int", context.initial)) if context.initial else Bill())
+
+
+class Billed(Workflow[str], key="billed"):
+    charge = Charge()
+    done = Done()
+    start = charge
+    transitions = (charge.charged.to(done),)
+
+
+class Claimed(Workflow[Bill], key="claimed"):
+    claim = WaitForEvent(Bill)
+    done = Done()
+    start = claim
+    transitions = (claim.received.to(done),)
+
+
+async def result_of(count: str) -> tuple[Partition, State]:
+    """What became of a bill with this count; each warning is an error here."""
+    partition = Partition((Billed,))
+    command = start_command(Billed, "a", count)
+    await partition.finish(await partition.cycle(partition.record(command)))
+    return partition, partition.state("billed::a", command.id)
+
+
+async def test_a_result_with_a_value_that_its_model_does_not_read_back_fails_its_step() -> None:
+    partition, state = await result_of("many")
+
+    assert state.error is not None
+    assert state.error.type == "BadOutcome"
+    assert "count\n  Input should be a valid integer" in state.error.message
+    assert partition.published(TOPICS.step_results) == []
+
+
+async def test_a_result_with_a_value_of_another_type_that_its_model_reads_back_is_kept_without_a_warning() -> None:
+    partition, state = await result_of("")
+
+    assert state.status == "completed"
+    [told] = partition.published(TOPICS.step_results)
+    assert json.loads(told)["result"] == {"amount": 0, "count": 1}
+
+
+async def test_an_input_with_a_default_of_another_type_is_taken_without_a_warning() -> None:
+    partition = Partition((Claimed,))
+    command = start_command(Claimed, "a", Bill(amount=Decimal(1))).model_copy(update={"input": {}})
+
+    [reply] = replies(await partition.cycle(partition.record(command)))
+
+    assert reply.effect == "applied"
