@@ -100,7 +100,8 @@ class Context(Generic[InputT_co]):
 
     Attributes:
         initial: The start payload as the workflow's input type; each step gets an object of its own.
-        idempotency_key: `{key}/{run}/{node}`, the same in every attempt: give it to whatever the step calls.
+        idempotency_key: `{key}/{run}/{node}`, the same in every attempt: give it to whatever the step calls. A `/`
+            in key or run stands in it as `%2F`, a `%` as `%25`.
         attempt: The attempt that this is, counted from 1.
         steps: The visible results by node name.
         stopping: What `stop_requested` asks; a test gives its own.

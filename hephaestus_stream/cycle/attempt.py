@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from hephaestus_stream.core.context import Context, StepResults, never
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.event import Emitted, Suspend
+from hephaestus_stream.core.idempotency import idempotency_key
 from hephaestus_stream.core.input import StepEmitted, StepFailed, StepSuspended
 from hephaestus_stream.core.instance import Instance
 from hephaestus_stream.core.state import Error, Reported, State
@@ -169,7 +170,7 @@ def context_of(
     """What a node sees; a routing function sees its own node's result too."""
     return Context(
         initial=definition.input_adapter.validate_json(cipher.open(state.input, input_place(state))),
-        idempotency_key=f"{state.key}/{state.run}/{node}",
+        idempotency_key=idempotency_key(state.key, state.run, node),
         attempt=attempt,
         steps=StepResults(RecordedResults(definition, state, node, with_own=with_own_result, cipher=cipher)),
         stopping=stopping,
