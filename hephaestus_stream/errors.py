@@ -292,6 +292,10 @@ class PositionLostError(ShardClosedError):
         super().__init__(message)
 
 
+class StateLostError(ShardClosedError):
+    """The brokers lost records of a partition's state that a database still has; it is not touched."""
+
+
 class UnreadablePositionError(ShardClosedError):
     """What stands in the place of a partition's position is none, of whatever version."""
 

@@ -15,7 +15,8 @@ from typing import Final
 
 from confluent_kafka import Message
 
-from hephaestus_stream.runtime.changelog.store import Change, Store, why_untrusted
+from hephaestus_stream.errors import StateLostError
+from hephaestus_stream.runtime.changelog.store import Change, Standing, Store, why_untrusted
 from hephaestus_stream.runtime.clock import WorkerClock
 
 # The longest replay for which a database is still followed up; a longer one is noticed while it runs.
@@ -46,7 +47,7 @@ class Following:
 
     Args:
         changelog: The topic.
-        store: The database; it is wiped if it cannot be trusted.
+        store: The database; it is wiped if it cannot be trusted, unless it is the only one to have what it has.
         log_start: The first offset of its partition.
         log_end: The end of its partition.
         clock: What the brokers' clocks show.
@@ -59,6 +60,9 @@ class Following:
         count: How many records were applied.
         wiped: Why the database was emptied first, or None.
         followed_from: As of when the database was found; None if it was empty, or is since.
+
+    Raises:
+        StateLostError: The database is ahead of the log's end.
     """
 
     def __init__(
@@ -74,6 +78,8 @@ class Following:
     ) -> None:
         self.store = store
         self.count = 0
+        if is_ahead(store.standing, changelog, log_end=log_end):
+            raise _lost(changelog, store, log_end=log_end)
         self.wiped = (
             None
             if store.is_empty
@@ -81,7 +87,6 @@ class Following:
                 store.standing,
                 topic_id=changelog.topic_id,
                 log_start=log_start,
-                log_end=log_end,
                 now=started,
                 replay_budget=REPLAY_BUDGET,
                 tombstone_life=changelog.tombstone_life,
@@ -149,3 +154,18 @@ class Following:
         if max(now - self._as_of, appended - self._since) > self._tombstone_life:
             self.store.wipe(reason="following its changelog took longer than deletions are kept")
             raise DeletionsMissedError
+
+
+def is_ahead(standing: Standing | None, changelog: ChangelogTopic, *, log_end: int) -> bool:
+    """Whether a database knows records of this very topic that the log does not have, or not yet."""
+    return standing is not None and standing.topic_id == changelog.topic_id and standing.changelog_offset >= log_end
+
+
+def _lost(changelog: ChangelogTopic, store: Store, *, log_end: int) -> StateLostError:
+    standing = store.standing
+    reached = log_end if standing is None else standing.changelog_offset
+    return StateLostError(
+        f"{changelog.name}[{store.path.name}] stays closed: the brokers lost records of state: the log ends at "
+        f"{log_end}, and the database in {store.path} still has those up to {reached}: keep a copy of it. To accept "
+        f"the loss, delete that folder"
+    )

@@ -13,7 +13,7 @@ from confluent_kafka import Message
 
 from hephaestus_stream.errors import ShardClosedError
 from hephaestus_stream.runtime.broker import PATIENCE, require_running, unreachable
-from hephaestus_stream.runtime.changelog.following import ChangelogTopic, DeletionsMissedError, Following
+from hephaestus_stream.runtime.changelog.following import ChangelogTopic, DeletionsMissedError, Following, is_ahead
 from hephaestus_stream.runtime.changelog.reader import ChangelogReader, is_end, is_harmless, is_outage
 from hephaestus_stream.runtime.changelog.store import Store
 from hephaestus_stream.runtime.clock import WorkerClock
@@ -24,6 +24,8 @@ BATCH: Final = 5_000
 # A batch is waited for until it is full, with the event of the end in it, too: this is what each replay takes at least.
 BATCH_WAIT: Final = timedelta(milliseconds=20)
 ATTEMPTS: Final = 2
+# Between two questions for an end that a database is ahead of.
+_LAG: Final = timedelta(milliseconds=200)
 
 Progress = Callable[[int, int], None]
 
@@ -72,6 +74,7 @@ def replay(
     Raises:
         BrokerUnreachableError: No broker answers, or none sends anything for 8 s.
         ShardClosedError: The changelog cannot be read.
+        StateLostError: The database is ahead of the changelog's end, and stays so.
         StoppedError: `stop` was set.
     """
     reader = ChangelogReader(connection, changelog.name, stop=stop)
@@ -100,7 +103,7 @@ def _replay_once(
 ) -> ReplayedState:
     reader.await_broker()
     started = clock.of_brokers()
-    low, high = reader.log_range(partition)
+    low, high = _log_range(reader, changelog, store, partition=partition)
     following = Following(changelog, store, log_start=low, log_end=high, clock=clock, started=started)
     reader.read_from({partition: following.next_offset})
     # A broker that follows the leader, or leads since a moment, may tell an end that is none.
@@ -119,6 +122,20 @@ def _replay_once(
     return ReplayedState(
         end_offset=end, count=following.count, wiped=following.wiped, followed_from=following.followed_from
     )
+
+
+def _log_range(reader: ChangelogReader, changelog: ChangelogTopic, store: Store, *, partition: int) -> tuple[int, int]:
+    """The log's first offset and its end, asked for again while the database is ahead of it.
+
+    The end may lag: behind the markers of a transaction, and at a leader of which the followers have not heard yet.
+    """
+    deadline = time.monotonic() + PATIENCE.total_seconds()
+    while True:
+        low, high = reader.log_range(partition)
+        if not is_ahead(store.standing, changelog, log_end=high) or time.monotonic() > deadline:
+            return low, high
+        require_running(reader.stop, doing=f"asking for the end of {reader.topic}[{partition}]")
+        reader.stop.wait(_LAG.total_seconds())
 
 
 def _read(reader: ChangelogReader, partition: int) -> tuple[list[Message], int | None]:

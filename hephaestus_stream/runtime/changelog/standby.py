@@ -48,6 +48,7 @@ class Standby:
     Raises:
         BrokerUnreachableError: No broker answers.
         ShardClosedError: The changelog cannot be read.
+        StateLostError: The database is ahead of the changelog's end.
         StoppedError: The reader's `stop` was set.
     """
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from confluent_kafka import Message
 
-from hephaestus_stream.errors import BrokerUnreachableError, ShardClosedError, StoppedError
+from hephaestus_stream.errors import BrokerUnreachableError, ShardClosedError, StateLostError, StoppedError
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.reader import PATIENT, ChangelogReader
 from hephaestus_stream.runtime.changelog.standby import Standby
@@ -48,6 +48,7 @@ class Standbys:
         self._opening: int | None = None
         self._rests: dict[int, float] = {}
         self._has_told = True
+        self._lost: set[int] = set()
         self._thread: threading.Thread | None = None
 
     def follow(self, partitions: frozenset[int]) -> None:
@@ -127,6 +128,9 @@ class Standbys:
             return False
         try:
             standby = Standby(self._origin, partition, reader=reader, questions=questions, clock=self._clock)
+        except StateLostError as error:
+            self._leave(partition, error)
+            return False
         except (BrokerUnreachableError, ShardClosedError) as error:
             # A busy broker, for all that is known: it is not worth a warning, and the others come first.
             _logger.debug("the standby of partition %d begins later: %s", partition, error)
@@ -173,6 +177,13 @@ class Standbys:
         self._rests[partition] = time.monotonic() + _REST.total_seconds()
         if not isinstance(error, StoppedError):
             _logger.warning("the standby of partition %d begins anew in %s: %s", partition, _REST, error or repr(error))
+
+    def _leave(self, partition: int, error: StateLostError) -> None:
+        """Leaves a database alone that has what the brokers lost; the end may lag, so that it is looked at again."""
+        self._rests[partition] = time.monotonic() + _REST.total_seconds()
+        if partition not in self._lost:
+            self._lost.add(partition)
+            _logger.warning("partition %d has no standby here: %s", partition, error)
 
     def _close(self, partitions: frozenset[int]) -> None:
         for partition in partitions:

@@ -263,7 +263,6 @@ def why_untrusted(
     *,
     topic_id: str,
     log_start: int,
-    log_end: int,
     now: datetime,
     replay_budget: timedelta,
     tombstone_life: timedelta,
@@ -277,8 +276,6 @@ def why_untrusted(
         return "it does not say how far it follows its changelog"
     if standing.topic_id != topic_id:
         return f"it follows a topic of the id {standing.topic_id}, which was replaced by {topic_id}"
-    if standing.changelog_offset >= log_end:
-        return f"its offset {standing.changelog_offset} is ahead of the log's end {log_end}"
     if standing.changelog_offset + 1 < log_start:
         return f"the log starts at {log_start} only, it knows all up to {standing.changelog_offset}"
     return why_of_wrong_age(standing.as_of, now=now + replay_budget, not_after=now, tombstone_life=tombstone_life)

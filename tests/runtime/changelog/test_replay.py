@@ -18,7 +18,8 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from rocksdict import Cache
 
-from hephaestus_stream.errors import BrokerUnreachableError, ShardClosedError, StoppedError
+from hephaestus_stream.errors import BrokerUnreachableError, ShardClosedError, StateLostError, StoppedError
+from hephaestus_stream.runtime.changelog import replay as replay_module
 from hephaestus_stream.runtime.changelog.following import ChangelogTopic
 from hephaestus_stream.runtime.changelog.logs import ask_logs
 from hephaestus_stream.runtime.changelog.reader import ChangelogReader
@@ -260,12 +261,36 @@ def test_a_database_of_another_topic_is_wiped(make_shard: MakeShard) -> None:
     assert shard.contents() == [(b"a", b"1")]
 
 
-def test_a_database_ahead_of_the_log_is_wiped(make_shard: MakeShard) -> None:
+def test_a_database_that_has_what_the_brokers_lost_closes_the_partition_and_is_kept(
+    make_shard: MakeShard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_module, "PATIENCE", timedelta(seconds=1))
     shard = make_shard("ahead")
     shard.open()
     shard.cycle((b"a", b"1"))
-    shard.store.write([(b"ghost", b"1")], changelog_offset=1_000, as_of=datetime.now(UTC))
-    assert "ahead of the log's end" in (shard.follow().wiped or "")
+    shard.store.write([(b"lost", b"1")], changelog_offset=1_000, as_of=datetime.now(UTC) - timedelta(days=3))
+    with pytest.raises(StateLostError, match=r"those up to 1000: keep a copy of it\..*delete that folder") as closed:
+        shard.follow()
+    assert str(shard.store.path) in str(closed.value)
+    assert shard.contents() == [(b"a", b"1"), (b"lost", b"1")]
+
+
+def test_an_end_that_lags_behind_the_database_is_asked_for_again(
+    make_shard: MakeShard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = make_shard("lagging")
+    shard.open()
+    shard.cycle((b"a", b"1"))
+    log_range = ChangelogReader.log_range
+    answers = iter([0, 0])
+
+    def lagging(reader: ChangelogReader, partition: int, **options: timedelta) -> tuple[int, int]:
+        low, high = log_range(reader, partition, **options)
+        return low, next(answers, high)
+
+    monkeypatch.setattr(ChangelogReader, "log_range", lagging)
+    assert shard.follow().wiped is None
+    assert next(answers, None) is None
     assert shard.contents() == [(b"a", b"1")]
 
 

@@ -25,10 +25,11 @@ from rocksdict import Cache
 
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.runtime.changelog import standby, standbys
+from hephaestus_stream.runtime.changelog.logs import ask_logs
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.reader import ChangelogReader
 from hephaestus_stream.runtime.changelog.standbys import Standbys
-from hephaestus_stream.runtime.changelog.store import Store
+from hephaestus_stream.runtime.changelog.store import Derive, Store, nothing_derived
 from hephaestus_stream.runtime.clock import Observation, WorkerClock, uptime
 from hephaestus_stream.runtime.cluster import Cluster
 from hephaestus_stream.runtime.durable import DurableShard, Opened
@@ -289,6 +290,38 @@ def test_a_copy_is_not_wiped_for_an_end_that_lags_behind_the_last_commit(
     eventually(are_up_to_date(follower, {0}))
     assert next(answers, None) is None
     assert "wiping" not in caplog.text
+
+
+def test_a_standby_leaves_a_database_alone_that_has_what_the_brokers_lost_and_says_so_once(
+    origins: Callable[[str], Origin],
+    followers: Callable[[str], Standbys],
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(standbys, "_REST", timedelta(milliseconds=50))
+    origin = origins("heir")
+    ahead = Store(origin.folder / "0", cache=origin.cache)
+    ahead.adopt(ask_logs(origin.cluster, stop=threading.Event()).changelog.topic_id)
+    ahead.write([(b"lost", b"v")], changelog_offset=1_000, as_of=datetime.now(UTC))
+    ahead.close()
+    openings: list[Path] = []
+    make = Store.__init__
+
+    def opened(store: Store, path: Path, *, cache: Cache, derive: Derive) -> None:
+        make(store, path, cache=cache, derive=derive)
+        openings.append(path)
+
+    monkeypatch.setattr(Store, "__init__", opened)
+    heir = followers("heir")
+    heir.follow(frozenset({0}))
+    eventually(lambda: len(openings) > 2)
+    heir.close()
+
+    kept = Store(origin.folder / "0", cache=origin.cache, derive=nothing_derived)
+    assert kept.get(b"lost") == b"v"
+    kept.close()
+    assert caplog.text.count("the brokers lost records of state") == 1
 
 
 def test_a_standby_that_lagged_longer_than_deletions_are_kept_begins_anew(
