@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from hephaestus_stream.kafka_client import DENIED, denied, quiet
-from hephaestus_stream.runtime.broker import PATIENCE, ask_range, kafka_error, unreachable
+from hephaestus_stream.runtime.broker import PATIENCE, SLICE, ask_range, kafka_error, require_running, unreachable
+from hephaestus_stream.runtime.position import Applied
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
@@ -19,6 +21,9 @@ _COORDINATOR_MOVES: Final = frozenset(
 _PAUSE_SECONDS: Final = 0.1
 # What a group without an offset answers.
 _NO_OFFSET: Final = 0
+_OUT_OF_RANGE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - librdkafka's own errors are spelled so
+_BROKERS_APART: Final = timedelta(minutes=1)
+"""How far the clocks of two brokers may be from each other; what is read twice for it, its ids absorb."""
 
 
 class CommandsLog:
@@ -46,6 +51,73 @@ class CommandsLog:
             return ask_range(self._client, TopicPartition(self.topic, partition), stop=stop)
         except KafkaException as failure:
             raise unreachable(self._connection) from failure
+
+    def has(self, applied: Applied, partition: int, *, stop: threading.Event) -> bool:
+        """Whether the log has this very command, or has deleted it in its time.
+
+        Raises:
+            AccessDeniedError: A right is missing.
+            BrokerUnreachableError: No broker answers.
+            StoppedError: `stop` was set.
+        """
+        start, end = self.range(partition, stop=stop)
+        if not start <= applied.offset < end:
+            return applied.offset < start
+        found = self._record_at(applied.offset, partition, stop=stop)
+        if found is None:
+            return applied.offset < self.range(partition, stop=stop)[0]
+        return (found.offset(), found.timestamp()[1]) == (applied.offset, applied.timestamp)
+
+    def first_after(self, applied: Applied, partition: int, *, stop: threading.Event) -> int:
+        """The offset from which on the log may have commands that were appended after this one, wherever it was.
+
+        Raises:
+            BrokerUnreachableError: No broker answers.
+            StoppedError: `stop` was set.
+        """
+        start, end = self.range(partition, stop=stop)
+        since = max(0, applied.timestamp - _BROKERS_APART // timedelta(milliseconds=1))
+        asked = [TopicPartition(self.topic, partition, since)]
+        try:
+            found = self._client.offsets_for_times(asked, PATIENCE.total_seconds())
+        except KafkaException as failure:
+            raise unreachable(self._connection) from failure
+        return next((max(each.offset, start) for each in found if each.offset >= _NO_OFFSET), end)
+
+    def _record_at(self, offset: int, partition: int, *, stop: threading.Event) -> Message | None:
+        """The first record from an offset on; None where there is none, or the log does not have the offset."""
+        settings = self._connection.librdkafka(
+            group_id=self._connection.namespace,
+            enable_auto_commit=False,
+            enable_auto_offset_store=False,
+            isolation_level="read_committed",
+            enable_partition_eof=True,
+            auto_offset_reset="error",
+            # One record is all that is wanted.
+            fetch_message_max_bytes=1,
+            queued_min_messages=1,
+        )
+        reader = Consumer(quiet(settings))
+        try:
+            reader.assign([TopicPartition(self.topic, partition, offset)])
+            return self._first(reader, stop=stop)
+        finally:
+            reader.close()
+
+    def _first(self, reader: Consumer, *, stop: threading.Event) -> Message | None:
+        deadline = time.monotonic() + PATIENCE.total_seconds()
+        while time.monotonic() < deadline:
+            require_running(stop, doing=f"reading the last applied command of {self.topic}")
+            message = reader.poll(SLICE.total_seconds())
+            error = None if message is None else message.error()
+            if error is None:
+                if message is not None:
+                    return message
+            elif error.code() == KafkaError._PARTITION_EOF or error.code() in _OUT_OF_RANGE:  # noqa: SLF001 - as above
+                return None
+            elif error.code() in DENIED:
+                raise denied(self._connection, error, right=f"Read on topic {self.topic}")
+        raise unreachable(self._connection, within=PATIENCE)
 
     def has_group_offset(self, partition: int) -> bool:
         """Whether the consumer group ever committed an offset of the partition."""

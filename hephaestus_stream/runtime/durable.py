@@ -21,10 +21,12 @@ from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.health import ReplayProgress
 from hephaestus_stream.runtime.position import (
     POSITION_KEY,
+    Applied,
     Position,
     check_position,
     decode_position,
     encode_position,
+    require_applied,
 )
 from hephaestus_stream.runtime.transaction import TransactionalProducer
 from hephaestus_stream.wire.record import OutputRecord
@@ -68,6 +70,7 @@ class DurableShard:
         self._logs: Logs | None = None
         self._followed_from: datetime | None = None
         self._failed: tuple[str, ...] = ()
+        self._applied: Applied | None = None
         self.replay = ReplayProgress(0, 0)
         """How far an opening has followed the changelog."""
         self.replayed = 0
@@ -118,7 +121,11 @@ class DurableShard:
             group_offset_exists=found is None and log.has_group_offset(self._partition),
             state_is_empty=not _has_entries(self._store),
         )
-        self._failed = () if found is None else found.failed
+        if found is not None:
+            self._failed, self._applied = found.failed, found.applied
+        if self._applied is not None:
+            there = log.has(self._applied, self._partition, stop=self._stop)
+            require_applied(self._applied, topic=log.topic, partition=self._partition, is_there=there)
         self._write(Batch(failed=self._failed), position=position, closed_cleanly=False)
         return Opened(
             position,
@@ -128,12 +135,19 @@ class DurableShard:
             failed=self._failed,
         )
 
-    def commit(self, batch: Batch, *, position: int) -> None:
+    def commit(self, batch: Batch, *, position: int, applied: Applied | None = None) -> None:
         """Commits a batch with the position that it leads to; only then the database follows.
+
+        Args:
+            batch: What a cycle has collected.
+            position: The next offset to read.
+            applied: The last command of the batch, if it has any.
 
         Raises:
             FencedError: Another worker owns the partition; nothing of the batch was committed.
         """
+        # Nothing is committed beside it: after a failure the worker exits, and the next owner reads what was committed.
+        self._applied = applied or self._applied
         self._write(batch, position=position, closed_cleanly=False)
 
     def close(self, *, position: int | None) -> None:
@@ -187,6 +201,7 @@ class DurableShard:
                 closed_cleanly=closed_cleanly,
                 committed_at=as_of,
                 failed=batch.failed,
+                applied=self._applied,
             )
         )
         # The position is the last record of `state`, so its offset is what the database is brought up to.

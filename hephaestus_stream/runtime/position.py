@@ -15,6 +15,18 @@ SCHEMA: Final = 1
 WAY_OUT: Final = "If the loss is acceptable: `hephaestus positions reset --accept-loss`"
 
 
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that was applied; no other that the brokers append has both its offset and its date.
+
+    Attributes:
+        offset: Its offset.
+        timestamp: When a broker appended it, in milliseconds since 1970.
+    """
+
+    offset: int
+    timestamp: int
+
+
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Where a shard goes on; the group's committed offset is advisory only.
 
@@ -25,6 +37,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         closed_cleanly: Whether the owner finished in order: after an unclean close the first cycle does not fold.
         committed_at: When it was committed, by the owner's clock: when a lost owner was last seen.
         failed: The keys on which the engine failed one after the other; a restart must not begin to count anew.
+        applied: The last command that was applied; None where none was since the position was set, and in those of
+            older versions.
         schema: The version of this record; a newer one closes the partition.
     """
 
@@ -34,6 +48,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     state_topic_id: str | None = None
     committed_at: datetime | None = None
     failed: tuple[str, ...] = ()
+    applied: Applied | None = None
     schema: int = SCHEMA
 
 
@@ -123,6 +138,21 @@ def check_position(
             f"broker lost {log_end} to {offset - 1}. {WAY_OUT}"
         )
     return offset
+
+
+def require_applied(applied: Applied, *, topic: str, partition: int, is_there: bool) -> None:
+    """Require that the log still has the last command that was applied: an offset alone does not tell.
+
+    A leader that lacks records gives their offsets to others.
+
+    Raises:
+        ShardClosedError: Another record has its place.
+    """
+    if not is_there:
+        raise ShardClosedError(
+            f"{topic}[{partition}] stays closed: the log lost records: at offset {applied.offset} stands another "
+            f"record than the one applied, so it is unknown which commands up to there were applied. {WAY_OUT}"
+        )
 
 
 def _require_first_opening(where: str, *, group_offset_exists: bool, state_is_empty: bool) -> None:

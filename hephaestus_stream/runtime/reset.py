@@ -46,6 +46,9 @@ class Reset:
 def reset_positions(connection: Connection, *, partitions: Sequence[int] = ()) -> list[Reset]:
     """Sets positions to the nearest offset that their topic has; those that fit it stay as they are.
 
+    Where the log lost the last command that was applied, no offset tells: what was appended after that one is read, and
+    what came within the last minute before it is read again; its ids absorb it.
+
     Only the owner of a position that is set is fenced by it, so a worker that still runs on such a partition exits.
 
     Args:
@@ -93,15 +96,15 @@ class _Partition:
         logs = ask_logs(self.cluster, stop=stop)
         found = self._position(logs.changelog, stop=stop)
         # Asked after the position was read: an owner that goes on moves the end only away from it.
-        start, end = self.log.range(self.number, stop=stop)
+        start, _ = self.log.range(self.number, stop=stop)
         state_id = logs.changelog.topic_id
         same_topic = (
             found is not None
             and found.commands_topic_id == logs.commands_id
             and found.state_topic_id in {None, state_id}
         )
-        after = min(max(found.commands_offset, start), end) if found is not None and same_topic else start
-        if found is not None and same_topic and after == found.commands_offset:
+        after = self._nearest(found, stop=stop) if found is not None and same_topic else start
+        if after is None:
             return None
         position = Position(
             commands_offset=after,
@@ -113,6 +116,15 @@ class _Partition:
             failed=() if found is None else found.failed,
         )
         return _Judgement(found, position)
+
+    def _nearest(self, found: Position, *, stop: threading.Event) -> int | None:
+        """Where a position goes on that does not fit its log; None if it does."""
+        start, end = self.log.range(self.number, stop=stop)
+        applied = found.applied
+        if applied is not None and not self.log.has(applied, self.number, stop=stop):
+            return self.log.first_after(applied, self.number, stop=stop)
+        nearest = min(max(found.commands_offset, start), end)
+        return None if nearest == found.commands_offset else nearest
 
     def _position(self, changelog: ChangelogTopic, *, stop: threading.Event) -> Position | None:
         """The position that the changelog holds; None where there is none, or garbage in its place."""

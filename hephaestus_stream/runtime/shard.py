@@ -39,6 +39,7 @@ from hephaestus_stream.runtime.exhaustion import exhaustion_of
 from hephaestus_stream.runtime.gate import TimerGate
 from hephaestus_stream.runtime.mailbox import Mailbox
 from hephaestus_stream.runtime.parked_runs import ParkedRuns
+from hephaestus_stream.runtime.position import Applied
 from hephaestus_stream.runtime.reading import Reading
 from hephaestus_stream.runtime.shard_timers import ShardTimers
 from hephaestus_stream.runtime.steps.runner import StepRunner
@@ -321,7 +322,8 @@ class Shard:
         position = commands[-1].offset + 1 if commands else self._position
         await self._around.courier.forward(batch.forwards)
         self._telemetry.commit_begins()
-        await self._in_thread(partial(self._durable.commit, batch, position=position))
+        applied = Applied(offset=commands[-1].offset, timestamp=commands[-1].timestamp) if commands else None
+        await self._in_thread(partial(self._durable.commit, batch, position=position, applied=applied))
         self._position, self._failed = position, batch.failed
 
     def _after_commit(self, batch: Batch, sources: Sequence[Source], *, now: datetime) -> None:

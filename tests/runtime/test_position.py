@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from hephaestus_stream.errors import ShardClosedError, UnreadablePositionError
-from hephaestus_stream.runtime.position import Position, check_position, decode_position, encode_position
+from hephaestus_stream.runtime.position import (
+    Applied,
+    Position,
+    check_position,
+    decode_position,
+    encode_position,
+    require_applied,
+)
 
 
 def check(position: Position | None, *, group_offset_exists: bool = True, state_is_empty: bool = False) -> int:
@@ -68,7 +76,22 @@ def test_state_without_a_position_closes_the_partition() -> None:
 
 
 def test_a_position_survives_its_bytes() -> None:
-    assert decode_position(encode_position(at(7))) == at(7)
+    position = structs.replace(at(7), applied=Applied(offset=6, timestamp=1_000))
+    assert decode_position(encode_position(position)) == position
+
+
+def test_a_position_of_an_older_release_knows_no_last_command() -> None:
+    encoded = encode_position(at(7)).replace(b'"applied":null,', b"")
+    assert b"applied" not in encoded
+    assert decode_position(encoded) == at(7)
+
+
+def test_a_log_with_another_record_in_the_place_of_the_last_command_closes_the_partition() -> None:
+    applied = Applied(offset=149, timestamp=1_000)
+    require_applied(applied, topic="shop.commands", partition=3, is_there=True)
+    with pytest.raises(ShardClosedError, match=r"shop.commands\[3\].*at offset 149 stands another record") as closed:
+        require_applied(applied, topic="shop.commands", partition=3, is_there=False)
+    assert "`hephaestus positions reset --accept-loss`" in str(closed.value)
 
 
 def test_a_field_that_a_later_release_added_is_ignored() -> None:

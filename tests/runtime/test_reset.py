@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +19,7 @@ from hephaestus_stream.errors import ShardClosedError
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.commands_log import CommandsLog
 from hephaestus_stream.runtime.durable import DurableShard
-from hephaestus_stream.runtime.position import POSITION_KEY, Position, check_position, encode_position
+from hephaestus_stream.runtime.position import POSITION_KEY, Applied, Position, check_position, encode_position
 from hephaestus_stream.runtime.reset import Reset, reset_positions
 from hephaestus_stream.runtime.topics import create_topics, topic_ids
 from hephaestus_stream.runtime.transaction import TransactionalProducer
@@ -133,3 +135,71 @@ def test_a_position_of_a_newer_version_is_not_thrown_away(connection: Connection
 
     with pytest.raises(ShardClosedError, match="upgrade this worker"):
         reset_positions(connection)
+
+
+def publish(connection: Connection, count: int) -> list[int]:
+    """Sends commands, and returns when a broker appended each, in milliseconds."""
+    dates: list[int] = []
+    producer = Producer(connection.librdkafka(linger_ms=0))
+    for number in range(count):
+        producer.produce(
+            Topics(connection.namespace).commands,
+            str(number),
+            partition=0,
+            on_delivery=lambda _, sent: dates.append(sent.timestamp()[1]),
+        )
+    assert producer.flush(20) == 0
+    return dates
+
+
+def test_where_the_log_lost_what_was_applied_all_that_came_later_is_read(
+    connection: Connection, tmp_path: Path, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    create_topics(connection, partitions=1, replication_factor=1)
+    ids = topic_ids(connection)
+    old = publish(connection, 3)
+    eventually(lambda: time.time() * 1000 > old[-1] + 1)
+    new = publish(connection, 5)
+    # Of 6 commands that were applied the log kept 3; others have the offsets of the rest since. What came within a
+    # minute before the last one counts as later, for the brokers' clocks.
+    applied = Applied(offset=5, timestamp=new[0] + 60_000)
+    commit_position(
+        connection,
+        Position(
+            commands_offset=6,
+            commands_topic_id=ids[Topics(connection.namespace).commands],
+            closed_cleanly=True,
+            applied=applied,
+        ),
+    )
+    origin = Origin.of(connection, folder=tmp_path, cache=Cache(8_000_000))
+    shard = DurableShard(origin, 0)
+    with pytest.raises(ShardClosedError, match="at offset 5 stands another record"):
+        shard.open()
+    shard.close(position=None)
+
+    assert reset_positions(connection) == [Reset(0, before=6, after=3)]
+    assert reset_positions(connection) == []
+    shard = DurableShard(origin, 0)
+    assert shard.open().position == 3
+    shard.close(position=None)
+    origin.close()
+
+
+def test_the_log_has_a_command_until_another_stands_there_and_counts_as_having_it_when_it_was_deleted(
+    connection: Connection,
+) -> None:
+    create_topics(connection, partitions=1, replication_factor=1)
+    dates = publish(connection, 5)
+    last = Applied(offset=3, timestamp=dates[3])
+    stop = threading.Event()
+    log = CommandsLog(connection)
+    assert log.has(last, 0, stop=stop)
+    assert not log.has(Applied(offset=3, timestamp=dates[3] - 1), 0, stop=stop)
+    assert not log.has(Applied(offset=5, timestamp=dates[4]), 0, stop=stop)
+    assert log.first_after(Applied(offset=9, timestamp=dates[4] + 3_600_000), 0, stop=stop) == 5
+
+    delete_below(connection, Topics(connection.namespace).commands, offset=4)
+
+    assert log.has(last, 0, stop=stop)
+    log.close()

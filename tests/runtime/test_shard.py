@@ -5,7 +5,7 @@ import itertools
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.record import Header, Record, encode
 from hephaestus_stream.cycle.source import CommandRecord
 from hephaestus_stream.cycle.tables import Tables
-from hephaestus_stream.errors import CommitFailedError, EngineBrokenError
+from hephaestus_stream.errors import CommitFailedError, EngineBrokenError, ShardClosedError
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.courier import Courier
@@ -125,11 +125,18 @@ class Place:
 
     def records(self, *commands: Command) -> list[CommandRecord]:
         """Publishes commands, and reads them as the stream does."""
+        topic, dates = Topics(self.connection.namespace).commands, list[int]()
         for command in commands:
-            self.producer.produce(Topics(self.connection.namespace).commands, encode_command(command), command.key)
+            self.producer.produce(
+                topic,
+                encode_command(command),
+                command.key,
+                on_delivery=lambda _, sent: dates.append(sent.timestamp()[1]),
+            )
         assert self.producer.flush(20) == 0
         return [
-            CommandRecord(next(self.offsets), 0, command.key.encode(), encode_command(command)) for command in commands
+            CommandRecord(next(self.offsets), date, command.key.encode(), encode_command(command))
+            for command, date in zip(commands, dates, strict=True)
         ]
 
     def _profile(self, partition: int) -> ShardProfile:
@@ -235,6 +242,21 @@ async def test_a_shard_that_comes_back_to_its_worker_attaches_to_the_step_that_s
     await again.close()
 
     assert executed == [f"{command.key}/{command.id}/waits", f"{command.key}/{command.id}/quick"]
+
+
+async def test_a_shard_whose_last_command_the_brokers_replaced_is_not_opened(place: Place) -> None:
+    shard, _ = place.shard()
+    await shard.open()
+    [record] = place.records(start_command(Nap, "a", None))
+    # The one that the topic has now was appended later than the one that was applied.
+    shard.deliver([replace(record, timestamp=record.timestamp - 1)])
+    await until(lambda: shard.position == 1)
+    await shard.close()
+
+    again, durable = place.shard()
+    with pytest.raises(ShardClosedError, match="at offset 0 stands another record than the one applied"):
+        await again.open()
+    await asyncio.to_thread(durable.close, position=None)
 
 
 async def test_a_draining_shard_commits_outcomes_and_begins_nothing(place: Place) -> None:
