@@ -18,6 +18,10 @@ from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
 PATIENCE: Final = timedelta(seconds=8)
+ELECTION: Final = timedelta(seconds=30)
+"""How long a partition's leader or a group's coordinator is waited for, while another broker takes over from a dead
+one: that begins when the dead one's session is over, after about ten seconds."""
+
 # A broker that can be reached has answered by then; it is time to ask why none does.
 FIRST_PATIENCE: Final = timedelta(seconds=1)
 _SLICE_SECONDS: Final = 0.2
@@ -136,6 +140,14 @@ def unreachable(
     return BrokerUnreachableError(
         f"no Kafka broker answers at {connection.bootstrap} within {within.total_seconds():g} s{because}: is it "
         f"running (`hephaestus dev` starts one), and are the address and `security.protocol` right?"
+    )
+
+
+def leaderless(connection: Connection, what: str, error: KafkaError) -> BrokerUnreachableError:
+    """The error for a question that the leader of a partition, or a coordinator, has not answered all along."""
+    return BrokerUnreachableError(
+        f"{what} is answered by none of the brokers at {connection.bootstrap} for {ELECTION.total_seconds():g} s "
+        f"({error.str()}): do enough of them run to elect a leader?"
     )
 
 

@@ -10,10 +10,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from hephaestus_stream.errors import BrokerUnreachableError, HephaestusError, TopicMismatchError
 from hephaestus_stream.kafka_client import (
     DENIED,
+    ELECTION,
     FIRST_PATIENCE,
     PATIENCE,
     denied,
     kafka_error,
+    leaderless,
     quiet,
     require_broker,
     unreachable,
@@ -27,7 +29,15 @@ PATIENCE_SECONDS: Final = PATIENCE.total_seconds()
 SLICE_SECONDS: Final = 0.1
 MOST_AT_ONCE: Final = 1_000
 
-_UNREACHABLE: Final = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001 - librdkafka's own errors are spelled with an underscore
+_UNREACHABLE: Final = frozenset(
+    {
+        KafkaError._TRANSPORT,  # noqa: SLF001 - librdkafka's own errors are spelled with an underscore
+        KafkaError._TIMED_OUT,  # noqa: SLF001 - as above
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - as above
+        # The broker that was asked has left the cluster.
+        KafkaError._DESTROY_BROKER,  # noqa: SLF001 - as above
+    }
+)
 # A topic that was just made, or whose leader changes, is known to its brokers a little later.
 _SETTLING: Final = frozenset(
     {
@@ -131,13 +141,16 @@ def end_of(consumer: Consumer, place: TopicPartition, *, connection: Connection)
     Raises:
         BrokerUnreachableError: No broker answers.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + ELECTION.total_seconds()
     while True:
         try:
-            bounds = consumer.get_watermark_offsets(place, PATIENCE_SECONDS)
+            bounds = consumer.get_watermark_offsets(place, FIRST_PATIENCE.total_seconds())
         except KafkaException as failure:
-            if kafka_error(failure).code() not in _SETTLING or time.monotonic() > deadline:
+            error = kafka_error(failure)
+            if error.code() not in _SETTLING | _UNREACHABLE:
                 raise translated(failure, connection, right=f"Read on topic {place.topic}") from failure
+            if time.monotonic() > deadline:
+                raise leaderless(connection, f"partition {place.partition} of {place.topic}", error) from failure
             time.sleep(_SETTLES_WITHIN_SECONDS)
         else:
             return bounds[1] if bounds else 0

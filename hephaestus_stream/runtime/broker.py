@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -11,10 +12,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from hephaestus_stream.errors import StoppedError
 from hephaestus_stream.kafka_client import (
+    DENIED,
+    ELECTION,
     FIRST_PATIENCE,
     LIBRDKAFKA_LOG,
     PATIENCE,
     kafka_error,
+    leaderless,
     require_broker,
     unreachable,
 )
@@ -22,6 +26,7 @@ from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
 __all__ = [
+    "ELECTION",
     "LIBRDKAFKA_LOG",
     "PATIENCE",
     "SLICE",
@@ -29,6 +34,7 @@ __all__ = [
     "ask_range",
     "await_broker",
     "kafka_error",
+    "leaderless",
     "require_running",
     "unreachable",
 ]
@@ -79,7 +85,7 @@ def ask_range(
     where: TopicPartition,
     *,
     stop: threading.Event,
-    patience: timedelta = PATIENCE,
+    patience: timedelta = ELECTION,
     attempt: timedelta = SLICE,
 ) -> tuple[int, int]:
     """A partition's first offset and the one that its next record will get, as its leader tells them.
@@ -92,7 +98,7 @@ def ask_range(
         attempt: For how long each answer is waited for.
 
     Raises:
-        KafkaException: There was no answer in all that time; it is the last failure.
+        KafkaException: A right is missing, or there was no answer in all that time; it is the last failure.
         StoppedError: `stop` was set.
     """
     deadline = time.monotonic() + patience.total_seconds()
@@ -100,9 +106,12 @@ def ask_range(
         require_running(stop, doing=f"asking for the offsets of {where.topic}[{where.partition}]")
         try:
             return client.get_watermark_offsets(where, attempt.total_seconds())
-        except KafkaException:
-            if time.monotonic() > deadline:
+        except KafkaException as failure:
+            if kafka_error(failure).code() in DENIED or time.monotonic() > deadline:
                 raise
+        with suppress(KafkaException):
+            # Who leads the partition now is asked of whoever answers; the client itself takes its time for that.
+            client.list_topics(where.topic, attempt.total_seconds())
 
 
 def require_running(stop: threading.Event, *, doing: str) -> None:

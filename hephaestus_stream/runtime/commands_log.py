@@ -10,13 +10,29 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from hephaestus_stream.kafka_client import DENIED, denied, quiet
-from hephaestus_stream.runtime.broker import PATIENCE, SLICE, ask_range, kafka_error, require_running, unreachable
+from hephaestus_stream.runtime.broker import (
+    ELECTION,
+    PATIENCE,
+    SLICE,
+    ask_range,
+    kafka_error,
+    leaderless,
+    require_running,
+    unreachable,
+)
 from hephaestus_stream.runtime.position import Applied
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
 _COORDINATOR_MOVES: Final = frozenset(
-    {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR}
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError._TIMED_OUT,  # noqa: SLF001 - librdkafka's own errors are spelled with an underscore
+        KafkaError._TRANSPORT,  # noqa: SLF001 - as above
+        KafkaError._WAIT_COORD,  # noqa: SLF001 - as above
+    }
 )
 _PAUSE_SECONDS: Final = 0.1
 # What a group without an offset answers.
@@ -50,7 +66,8 @@ class CommandsLog:
         try:
             return ask_range(self._client, TopicPartition(self.topic, partition), stop=stop)
         except KafkaException as failure:
-            raise unreachable(self._connection) from failure
+            what = f"partition {partition} of {self.topic}"
+            raise leaderless(self._connection, what, kafka_error(failure)) from failure
 
     def has(self, applied: Applied, partition: int, *, stop: threading.Event) -> bool:
         """Whether the log has this very command, or has deleted it in its time.
@@ -105,7 +122,7 @@ class CommandsLog:
             reader.close()
 
     def _first(self, reader: Consumer, *, stop: threading.Event) -> Message | None:
-        deadline = time.monotonic() + PATIENCE.total_seconds()
+        deadline = time.monotonic() + ELECTION.total_seconds()
         while time.monotonic() < deadline:
             require_running(stop, doing=f"reading the last applied command of {self.topic}")
             message = reader.poll(SLICE.total_seconds())
@@ -117,11 +134,11 @@ class CommandsLog:
                 return None
             elif error.code() in DENIED:
                 raise denied(self._connection, error, right=f"Read on topic {self.topic}")
-        raise unreachable(self._connection, within=PATIENCE)
+        raise unreachable(self._connection, within=ELECTION)
 
     def has_group_offset(self, partition: int) -> bool:
         """Whether the consumer group ever committed an offset of the partition."""
-        deadline = time.monotonic() + PATIENCE.total_seconds()
+        deadline = time.monotonic() + ELECTION.total_seconds()
         while True:
             try:
                 found = self._client.committed([TopicPartition(self.topic, partition)], PATIENCE.total_seconds())
@@ -132,8 +149,10 @@ class CommandsLog:
                         self._connection, error, right=f"Read on group {self._connection.namespace}"
                     ) from failure
                 # A coordinator that has just moved to another broker still reads its log.
-                if error.code() not in _COORDINATOR_MOVES or time.monotonic() > deadline:
+                if error.code() not in _COORDINATOR_MOVES:
                     raise
+                if time.monotonic() > deadline:
+                    raise leaderless(self._connection, f"the group {self._connection.namespace}", error) from failure
                 time.sleep(_PAUSE_SECONDS)
             else:
                 break

@@ -11,12 +11,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from hephaestus_stream.errors import AccessDeniedError, ShardClosedError
 from hephaestus_stream.kafka_client import DENIED, denied, quiet
-from hephaestus_stream.runtime.broker import PATIENCE, SLICE, ask_range, await_broker, kafka_error
+from hephaestus_stream.runtime.broker import ELECTION, SLICE, ask_range, await_broker, kafka_error, leaderless
 from hephaestus_stream.wire.connection import Connection
 
 # A replay is waited for, so its end must be told at once. A standby is not.
 SWIFT: Final = timedelta(milliseconds=10)
 PATIENT: Final = timedelta(milliseconds=100)
+_NOBODY_ANSWERS: Final = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001 - librdkafka's own errors are spelled with an underscore
 _QUEUE_KILOBYTES: Final = 16 * 1024
 
 
@@ -54,7 +55,7 @@ class ChangelogReader:
         self._consumer = Consumer(quiet(settings))
 
     def log_range(
-        self, partition: int, *, patience: timedelta = PATIENCE, attempt: timedelta = SLICE
+        self, partition: int, *, patience: timedelta = ELECTION, attempt: timedelta = SLICE
     ) -> tuple[int, int]:
         """The log's first offset and its end, open transactions left out.
 
@@ -65,14 +66,18 @@ class ChangelogReader:
 
         Raises:
             AccessDeniedError: A right is missing.
-            ShardClosedError: The topic cannot be read, or nobody answers for it so long.
+            BrokerUnreachableError: Nobody answers for the partition so long.
+            ShardClosedError: The topic cannot be read.
             StoppedError: `stop` was set.
         """
         where = TopicPartition(self.topic, partition)
         try:
             return ask_range(self._consumer, where, stop=self.stop, patience=patience, attempt=attempt)
         except KafkaException as failure:
-            raise self.unreadable(partition, kafka_error(failure)) from failure
+            error = kafka_error(failure)
+            if error.retriable() or error.code() in _NOBODY_ANSWERS:
+                raise leaderless(self.connection, f"partition {partition} of {self.topic}", error) from failure
+            raise self.unreadable(partition, error) from failure
 
     def seen_end(self, partition: int) -> int:
         """The log's end as the last fetch told it, open transactions included; negative before the first one."""
