@@ -20,6 +20,9 @@ _PASSING: Final = (
     "Group Coordinator Request failed: [Error 15]",
     "Marking the coordinator dead",
     "Coordinator load in progress: retrying",
+    # Of Faust: a worker that was frozen, and a rebalance that another one overtook.
+    "Thread keepalive is not responding",
+    "Missing sensor state for rebalance",
 )
 
 
@@ -75,4 +78,11 @@ def _is_news(record: logging.LogRecord) -> bool:
     message = record.getMessage()
     # Faust marks the lines about its own services so, whatever logger it was given.
     is_of_faust = message.startswith("[^") and record.levelno < logging.WARNING
-    return not is_of_faust and not any(words in message for words in _PASSING)
+    return not is_of_faust and not _is_forgotten(record) and not any(words in message for words in _PASSING)
+
+
+def _is_forgotten(record: logging.LogRecord) -> bool:
+    """Whether it is a traceback of aiokafka's, which forgets tasks of its own that failed for a broker's death."""
+    error = record.exc_info[1] if record.exc_info else None
+    is_unheard = record.name == "asyncio" and "never retrieved" in record.getMessage()
+    return is_unheard and type(error).__module__ == "aiokafka.errors"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import pytest
+from aiokafka.errors import KafkaConnectionError  # type: ignore[import-untyped]
 
 from hephaestus_stream.cli.logs import set_up_logging
 from hephaestus_stream.telemetry.log_fields import add_log_fields
@@ -109,3 +110,14 @@ def test_for_people_a_line_is_what_it_was(capfd: pytest.CaptureFixture[str]) -> 
     [line] = capfd.readouterr().err.splitlines()
 
     assert line.endswith(f" WARNING {LOG.name}: our own line")
+
+
+@pytest.mark.parametrize(("error", "is_told"), [(KafkaConnectionError("no broker"), False), (ValueError("ours"), True)])
+def test_a_task_that_aiokafka_forgot_is_not_told_and_one_of_our_own_is(
+    error: Exception,
+    is_told: bool,  # noqa: FBT001 - a parameter of the test
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_up_logging("INFO")
+    logging.getLogger("asyncio").error("Task exception was never retrieved", exc_info=error)
+    assert ("never retrieved" in capsys.readouterr().err) is is_told
