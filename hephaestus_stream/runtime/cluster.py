@@ -212,7 +212,9 @@ class Cluster:
                 if error.code() in DENIED:
                     raise denied(self.connection, error, right=f"Create on topic {name}") from failure
                 if error.code() == KafkaError.INVALID_REPLICATION_FACTOR:
-                    why = f"{name} cannot be created: {error.str()} (or `replication_factor` is set too high)"
+                    why = (
+                        f"{name} cannot be created: {error.str().rstrip('.')} (or `replication_factor` is set too high)"
+                    )
                     raise not_ready(self.connection, why) from failure
                 if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     refused.append(f"{name} cannot be created: {error.str()}")
