@@ -230,13 +230,14 @@ class StreamApp(faust.App):
     connection: Connection
     commands_topic: str
     feed: Feed
+    keeps_copies: bool
 
     def standbys(self) -> frozenset[int]:
         """The partitions of others that the assignor of the group's leader wants this worker to keep a copy of.
 
         It places them for the topics that are subscribed, without any table.
         """
-        if not self.conf.table_standby_replicas:
+        if not self.keeps_copies:
             return frozenset()
         return frozenset(tp.partition for tp in self.assignor.assigned_standbys() if tp.topic == self.commands_topic)
 
@@ -280,11 +281,14 @@ def build_app(
         **cast(dict[str, Any], settings),  # Faust's own parameters stand between its settings
         canonical_url=url,
         datadir=data,
-        table_standby_replicas=standbys,
+        # Without any Faust takes another assignor, and a group whose members have different ones lets nobody join: a
+        # fleet could not change the setting one worker after the other.
+        table_standby_replicas=max(1, standbys),
         TableManager=_Tables,
         PartitionAssignor=EvenAssignor,
     )
     app.connection, app.commands_topic, app.feed = connection, topic, Feed(shards)
+    app.keeps_copies = standbys > 0
     _connect(app)
     return app
 

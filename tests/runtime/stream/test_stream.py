@@ -246,7 +246,9 @@ async def test_each_worker_is_the_standby_of_what_the_other_one_owns(
             assert shards.standbys == ALL - shards.owned == frozenset(cast(list[int], assignment["partitions"]))
 
 
-async def test_without_standbys_none_is_placed(connection: Connection, topic: str, tmp_path: Path) -> None:
+async def test_a_worker_without_standbys_keeps_none_in_a_group_whose_others_do(
+    connection: Connection, topic: str, tmp_path: Path
+) -> None:
     assert topic
     shards = RecordingShards()
     async with (
