@@ -21,19 +21,10 @@ from hephaestus_stream.runtime.broker import (
     unreachable,
 )
 from hephaestus_stream.runtime.position import Applied
+from hephaestus_stream.runtime.unready import is_passing
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
-_COORDINATOR_MOVES: Final = frozenset(
-    {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError._TIMED_OUT,  # noqa: SLF001 - librdkafka's own errors are spelled with an underscore
-        KafkaError._TRANSPORT,  # noqa: SLF001 - as above
-        KafkaError._WAIT_COORD,  # noqa: SLF001 - as above
-    }
-)
 _PAUSE_SECONDS: Final = 0.1
 # What a group without an offset answers.
 _NO_OFFSET: Final = 0
@@ -149,7 +140,7 @@ class CommandsLog:
                         self._connection, error, right=f"Read on group {self._connection.namespace}"
                     ) from failure
                 # A coordinator that has just moved to another broker still reads its log.
-                if error.code() not in _COORDINATOR_MOVES:
+                if not is_passing(error):
                     raise
                 if time.monotonic() > deadline:
                     raise leaderless(self._connection, f"the group {self._connection.namespace}", error) from failure

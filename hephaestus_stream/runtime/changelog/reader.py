@@ -12,12 +12,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from hephaestus_stream.errors import AccessDeniedError, ShardClosedError
 from hephaestus_stream.kafka_client import DENIED, denied, quiet
 from hephaestus_stream.runtime.broker import ELECTION, SLICE, ask_range, await_broker, kafka_error, leaderless
+from hephaestus_stream.runtime.unready import is_passing
 from hephaestus_stream.wire.connection import Connection
 
 # A replay is waited for, so its end must be told at once. A standby is not.
 SWIFT: Final = timedelta(milliseconds=10)
 PATIENT: Final = timedelta(milliseconds=100)
-_NOBODY_ANSWERS: Final = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001 - librdkafka's own errors are spelled with an underscore
 _QUEUE_KILOBYTES: Final = 16 * 1024
 
 
@@ -75,7 +75,7 @@ class ChangelogReader:
             return ask_range(self._consumer, where, stop=self.stop, patience=patience, attempt=attempt)
         except KafkaException as failure:
             error = kafka_error(failure)
-            if error.retriable() or error.code() in _NOBODY_ANSWERS:
+            if error.retriable() or is_passing(error):
                 raise leaderless(self.connection, f"partition {partition} of {self.topic}", error) from failure
             raise self.unreadable(partition, error) from failure
 
