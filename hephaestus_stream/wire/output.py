@@ -21,7 +21,8 @@ class _Output(BaseModel):
     Fields that this release does not know are ignored, because a newer worker may add some.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # A foreign number beyond any float reads as an infinity; dumped as `null` it would be lost in silence.
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")
 
     schema_version: int = Field(default=1, alias="schema", ge=1)
 

@@ -108,7 +108,8 @@ def freeze_at(point: FailPoint, *, passing: int) -> None:
         if passings.is_wanted():
             _deliver_at(point, subject)
             os.write(2, f"frozen {point}\n".encode())
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # Of the process it might reach another thread first, and this one commit meanwhile.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
     _tell_places_apart()
     _act_at(point, pass_by)
