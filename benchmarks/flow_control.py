@@ -342,6 +342,13 @@ def one_key_refused(stage: Stage) -> None:
     )
 
 
+def one_key_steady(stage: Stage) -> None:
+    """1,000 events a second for one key: a client that sends in a loop without end."""
+    event = Holds.second.received
+    refused = (resume_command(Holds, PRESSED, event) for _ in range(60_000))
+    stage.send([start_command(Holds, PRESSED, None), *refused], rate=1_000)
+
+
 def one_key_accepted(stage: Stage) -> None:
     """20,000 starts of one key at once: each is a run, that ends before the next begins."""
     stage.send(start_command(Quick, PRESSED, None) for _ in range(20_000))
@@ -432,6 +439,7 @@ PRESSURES: Final[dict[str, Callable[[Stage], None]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
         one_key_refused,
+        one_key_steady,
         one_key_accepted,
         slow_steps,
         many_slow_steps,
