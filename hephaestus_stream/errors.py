@@ -5,7 +5,7 @@ Each error says what went wrong, where, and the way out; what a program may want
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
@@ -173,6 +173,34 @@ class NotEndedError(HephaestusError, TimeoutError):
 
 class RunNotFoundError(HephaestusError, LookupError):
     """A key has no such run, or none at all, as far as the topics still tell."""
+
+
+class InstanceNotFoundError(HephaestusError, LookupError):
+    """The key has no such run, or it is not kept any more."""
+
+
+class PartitionUnavailableError(HephaestusError):
+    """Nobody can answer for a partition now: it has no owner, or its owner is not ready; ask again.
+
+    Attributes:
+        reasons: What is wrong, by partition.
+    """
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        self.reasons = dict(reasons)
+        super().__init__("; ".join(f"partition {number}: {reason}" for number, reason in sorted(self.reasons.items())))
+
+
+class InvalidCursorError(HephaestusError, ValueError):
+    """A cursor is none that a page of this query has given."""
+
+
+class ApiUnreachableError(HephaestusError, ConnectionError):
+    """No worker answers over HTTP."""
+
+
+class ApiRefusedError(HephaestusError, PermissionError):
+    """A worker does not let the client do that: its token is missing, wrong, or of another role."""
 
 
 class DeadLetterNotFoundError(HephaestusError, LookupError):

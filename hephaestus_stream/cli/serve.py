@@ -48,6 +48,8 @@ def serve(
     """
     # What the imports have made lives as long as this process: the collector need not look at it again and again.
     gc.freeze()
+    # A thread that commits keeps the event loop, which all other keys go through, waiting no longer than this.
+    sys.setswitchinterval(0.0005)
     if ends_with_input:
         threading.Thread(target=_exit_with_input, name="input", daemon=True).start()
     deadline = Deadline(on_hard_exit)
