@@ -172,11 +172,7 @@ class NotEndedError(HephaestusError, TimeoutError):
 
 
 class RunNotFoundError(HephaestusError, LookupError):
-    """A key has no such run, or none at all, as far as the topics still tell."""
-
-
-class InstanceNotFoundError(HephaestusError, LookupError):
-    """The key has no such run, or it is not kept any more."""
+    """A key has no such run, or none at all; one whose retention is over is not kept any more."""
 
 
 class PartitionUnavailableError(HephaestusError):

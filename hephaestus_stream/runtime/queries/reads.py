@@ -30,7 +30,7 @@ class InstanceReads(Protocol):
                 partition can answer with the past.
 
         Raises:
-            InstanceNotFoundError: The key has no such run, or it is not kept any more.
+            RunNotFoundError: The key has no such run, or it is not kept any more.
             PartitionUnavailableError: Nobody can say: the partition has no owner, it opens, or it is behind.
         """
         ...
