@@ -287,7 +287,7 @@ class Stage:
         """Publishes commands on the side, as fast as it goes or so many a second; their answers nobody reads."""
         topic = Topics(self.connection.namespace).commands
         encoded = [(encode_command(command), command.key) for command in commands]
-        producer = producer_of(self.connection)
+        producer = producer_of(self.connection, linger=5)  # librdkafka's own default
 
         def produce() -> None:
             for number, (value, key) in enumerate(encoded):
@@ -329,9 +329,9 @@ class Stage:
             thread.join()
 
 
-def producer_of(connection: Connection) -> Producer:
-    """A producer that partitions as the engine does."""
-    return Producer(connection.librdkafka(partitioner="murmur2_random", enable_idempotence=True, linger_ms=0))
+def producer_of(connection: Connection, *, linger: int = 0) -> Producer:
+    """A producer that partitions as the engine does; linger in milliseconds."""
+    return Producer(connection.librdkafka(partitioner="murmur2_random", enable_idempotence=True, linger_ms=linger))
 
 
 def one_key_refused(stage: Stage) -> None:
@@ -512,7 +512,7 @@ def measure(name: str, address: str, broker: int | None, *, idle: float, seconds
     ):
         probe = Probe(connection, pressed=pressed)
         probe.measure(1)
-        probe.measure(4)
+        probe.measure(12)  # a new broker compiles for that long
         before = probe.measure(idle)
         idle_memory = resident(process)
         console.log(f"{name}: {(PRESSURES[name].__doc__ or '').strip()}")

@@ -26,10 +26,12 @@ _TIMEOUT_MILLISECONDS: Final = 10_000
 
 
 class Courier:
-    """One plain idempotent producer for all shards of a worker.
+    """Plain producers for all shards of a worker: one for replies, and an idempotent one for what is sent on.
 
-    It stands beside the transactions, so that one frozen shard's open transaction does not hold up everybody's
-    answers. A reply that is lost is asked for again by the same command id.
+    They stand beside the transactions, so that one frozen shard's open transaction does not hold up everybody's
+    answers. A reply that is lost is asked for again by the same command id, and one that arrives twice is the same: with
+    idempotence, at most five requests would be under way, and librdkafka waits for a sixth in a loop that takes a whole
+    processor.
 
     Args:
         connection: Cluster and namespace.
@@ -41,14 +43,9 @@ class Courier:
         self._on_refusal = on_refusal
         self._replies = topics.replies
         self._commands = topics.commands
-        settings = connection.librdkafka(
-            enable_idempotence=True,
-            linger_ms=0,
-            compression_type="lz4",
-            message_timeout_ms=_TIMEOUT_MILLISECONDS,
-            queue_buffering_max_kbytes=QUEUE_KILOBYTES,
-        )
-        self._producer = Producer({**settings, "error_cb": self._hear, "logger": LIBRDKAFKA_LOG})
+        self._connection = connection
+        self._producer = self._plain(acks=1)
+        self._forwarder: Producer | None = None
         self._stop = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="courier", daemon=True)
         self._poller.start()
@@ -56,7 +53,7 @@ class Courier:
     @property
     def unsent(self) -> int:
         """How many records no broker has taken yet."""
-        return len(self._producer)
+        return len(self._producer) + len(self._forwarder or ())
 
     def reply(self, replies: Sequence[Reply]) -> None:
         """Sends answers; that some are lost is only logged."""
@@ -93,7 +90,8 @@ class Courier:
     def close(self) -> None:
         """Sends what is on its way, for a bounded time."""
         self._stop.set()
-        self._producer.flush(_FLUSH_SECONDS)
+        for producer in filter(None, (self._forwarder, self._producer)):
+            producer.flush(_FLUSH_SECONDS)
         self._poller.join(_FLUSH_SECONDS)
 
     def _send(self, forward: Forward, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
@@ -103,7 +101,7 @@ class Courier:
             loop.call_soon_threadsafe(_settle, future, error)
 
         try:
-            self._producer.produce(
+            self._idempotent().produce(
                 self._commands,
                 forward.value,
                 forward.key,
@@ -115,6 +113,22 @@ class Courier:
             future.set_exception(ConnectionError(f"a command could not be forwarded: {error}"))
         return future
 
+    def _plain(self, **settings: int | bool) -> Producer:
+        options = self._connection.librdkafka(
+            linger_ms=0,
+            compression_type="lz4",
+            message_timeout_ms=_TIMEOUT_MILLISECONDS,
+            queue_buffering_max_kbytes=QUEUE_KILOBYTES,
+            **settings,
+        )
+        return Producer({**options, "error_cb": self._hear, "logger": LIBRDKAFKA_LOG})
+
+    def _idempotent(self) -> Producer:
+        """Commands are rarely found in a wrong partition: most workers never need it."""
+        if self._forwarder is None:
+            self._forwarder = self._plain(enable_idempotence=True)
+        return self._forwarder
+
     def _hear(self, error: KafkaError) -> None:
         """Of an unreachable broker the shards tell. This client alone is always served, so it hears of a refusal."""
         if is_refusal(error):
@@ -123,6 +137,8 @@ class Courier:
     def _poll(self) -> None:
         while not self._stop.is_set():
             self._producer.poll(_POLL_SECONDS)
+            if self._forwarder is not None:
+                self._forwarder.poll(0)
 
 
 def _settle(future: asyncio.Future[None], error: KafkaError | None) -> None:

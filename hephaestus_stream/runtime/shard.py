@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.exhaustion import exhaustion_of
 from hephaestus_stream.runtime.gate import TimerGate
 from hephaestus_stream.runtime.mailbox import Mailbox
+from hephaestus_stream.runtime.pace import Pace
 from hephaestus_stream.runtime.parked_runs import ParkedRuns
 from hephaestus_stream.runtime.position import Applied
 from hephaestus_stream.runtime.reading import Reading
@@ -99,6 +101,7 @@ class Shard:
         self._profile = surroundings.profile(partition)
         self._mailbox = Mailbox()
         self._reading = Reading()
+        self._pace = Pace()
         self._telemetry = ShardTelemetry()
         self._backlog = Backlog(self._profile)
         self._parked = ParkedRuns(self._profile)
@@ -225,9 +228,13 @@ class Shard:
             self._reading.note(self._full)
             if self._just_started:
                 await _let_prompt_steps_end()
+            if not closing:
+                await asyncio.sleep(self._pace.rest(time.monotonic(), waiting=len(self._mailbox)))
             sources = self._take(now)
             if sources or (self._is_time_to_look(now) and not closing):
+                began = time.monotonic()
                 await self._cycle(sources, now=now)
+                self._pace.ended(began=began, now=time.monotonic(), inputs=len(sources))
             elif closing:
                 return
             else:

@@ -89,7 +89,8 @@ class TransactionalProducer:
             message_max_bytes=RECORD_LIMIT,
             batch_size=RECORD_LIMIT,
             queue_buffering_max_kbytes=QUEUE_KILOBYTES,
-            linger_ms=0,
+            # The commit sends at once what is left. Without it each record of a small batch is a request of its own.
+            linger_ms=5,
             compression_type="lz4",
             # Back within a second of the broker's return.
             reconnect_backoff_max_ms=1000,

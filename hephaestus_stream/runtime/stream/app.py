@@ -12,6 +12,7 @@ group's committed offsets are the shards' positions, for those who watch the lag
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -42,6 +43,9 @@ from hephaestus_stream.wire.connection import Connection
 POLL_SECONDS = 0.2
 # The same while a mailbox is full, since nothing wakes the poll when it has room again.
 BUSY_POLL_SECONDS = 0.02
+# Between two fetches that bring something: a record costs little and a fetch much, to the broker as well. Records that
+# come one by one and further apart never wait.
+FETCH_SPACING_SECONDS = 0.005
 # How long the consumer may take to leave the group and to disconnect.
 STOP_SECONDS = 3.0
 
@@ -125,6 +129,7 @@ class _Consumer(driver.Consumer):
     """Takes assignment, starting points and offsets from the feed instead of from acks and commits."""
 
     RebalanceListener: ClassVar[type[driver.ConsumerRebalanceListener]] = _RebalanceListener
+    _next_fetch_at = 0.0
 
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -180,6 +185,7 @@ class _Consumer(driver.Consumer):
         if not self.flow_active:
             # Faust would drop what is read now, though the epoch is right.
             await self.wait(self.can_resume_flow.wait())
+        await asyncio.sleep(self._next_fetch_at - time.monotonic())
         epoch = feed.epoch
         try:
             partitions, all_open = feed.wanted()
@@ -193,7 +199,9 @@ class _Consumer(driver.Consumer):
         except Exception as error:  # noqa: BLE001 - Faust would log it with a traceback and end the app some other way
             feed.fail(error)
             return []
-        if not partitions:
+        if chunks:
+            self._next_fetch_at = time.monotonic() + FETCH_SPACING_SECONDS
+        elif not partitions:
             await self.sleep(wait)
         return chunks
 
