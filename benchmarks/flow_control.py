@@ -369,6 +369,7 @@ def many_slow_steps(stage: Stage) -> None:
 def blocking_steps(stage: Stage) -> None:
     """1,000 runs of many keys whose blocking step takes minutes; 32 have a thread."""
     stage.send(start_command(Blocking, new_id(), None) for _ in range(1_000))
+    time.sleep(_STARTED_SECONDS)
 
 
 def nobody_reads(stage: Stage) -> None:

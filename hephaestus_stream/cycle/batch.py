@@ -10,9 +10,9 @@ from typing import NamedTuple
 from hephaestus_stream.core.decision import Decision
 from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
+from hephaestus_stream.cycle.index import DERIVED, Change
 from hephaestus_stream.cycle.record import TimerRecord
 from hephaestus_stream.cycle.source import Source
-from hephaestus_stream.cycle.tables import DERIVED, Change
 from hephaestus_stream.wire.record import OutputRecord
 
 

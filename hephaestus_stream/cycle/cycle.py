@@ -19,13 +19,13 @@ from hephaestus_stream.cycle.attempt import Attempt, AttemptId
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.blame import OF_NO_INPUT
 from hephaestus_stream.cycle.commands import Commands
+from hephaestus_stream.cycle.committed import Committed
 from hephaestus_stream.cycle.execution import Execution, ShardProfile
 from hephaestus_stream.cycle.intake import Intake, read
 from hephaestus_stream.cycle.record import TimerRecord
 from hephaestus_stream.cycle.runner import Runner
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
 from hephaestus_stream.cycle.streak import Streak
-from hephaestus_stream.cycle.tables import Committed
 from hephaestus_stream.errors import CommandError, RecordRefusedError
 from hephaestus_stream.wire.command import Command
 

@@ -30,10 +30,11 @@ from hephaestus_stream.core.state import State
 from hephaestus_stream.core.transition import label_text
 from hephaestus_stream.cycle.attempt import Attempt, AttemptId, context_of
 from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.committed import Committed
 from hephaestus_stream.cycle.error_text import discreet, told
 from hephaestus_stream.cycle.failure_log import log_failures
 from hephaestus_stream.cycle.publisher import Publisher
-from hephaestus_stream.cycle.tables import Committed, Tables, timer
+from hephaestus_stream.cycle.tables import Tables, timer
 from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
 from hephaestus_stream.encryption.marks import marked
 from hephaestus_stream.errors import EngineError

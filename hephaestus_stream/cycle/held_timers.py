@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.index import TIMERS
 from hephaestus_stream.cycle.record import TimerRecord
-from hephaestus_stream.cycle.tables import TIMERS, Tables, timer_end, timer_place
+from hephaestus_stream.cycle.tables import Tables, timer_end, timer_place
 
 
 class HeldTimers:

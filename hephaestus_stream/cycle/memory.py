@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Mapping
 
-from hephaestus_stream.cycle.tables import derive
+from hephaestus_stream.cycle.committed import end_of
+from hephaestus_stream.cycle.index import derive
 
 
 class MemoryStore:
@@ -20,23 +21,18 @@ class MemoryStore:
         return self._values.get(key)
 
     def scan(
-        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int
+        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """Entries whose keys have the prefix, in the order of their keys, from `start` on and below `end`."""
-        found: list[tuple[bytes, bytes]] = []
-        for index in range(bisect_left(self._keys, max(start or prefix, prefix)), len(self._keys)):
-            key = self._keys[index]
-            if len(found) == limit or not key.startswith(prefix) or (end is not None and key >= end):
-                break
-            found.append((key, self._values[key]))
-        return found
+        """Entries whose keys have the prefix, from `start` on and below `end`."""
+        first = bisect_left(self._keys, max(start or prefix, prefix))
+        bounds = [bisect_left(self._keys, bound) for bound in (end, end_of(prefix)) if bound is not None]
+        keys = self._keys[first : min(bounds, default=len(self._keys))]
+        return [(key, self._values[key]) for key in (keys[::-1] if reverse else keys)[:limit]]
 
     def write(self, changes: Mapping[bytes, bytes | None]) -> None:
         """Writes changes, and what derives from them."""
-        for key, value in changes.items():
+        for key, value in (*changes.items(), *derive(changes, self.get)):
             self._put(key, value)
-            for derived_key, derived_value in derive(key, value):
-                self._put(derived_key, derived_value)
 
     def _put(self, key: bytes, value: bytes | None) -> None:
         if value is None:

@@ -66,7 +66,7 @@ _ANSWER: Final = msgspec.msgpack.Decoder(AnswerRecord)
 _TIMER: Final = msgspec.msgpack.Decoder(TimerRecord)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
-RecordT = TypeVar("RecordT", State, KeyRecord, AnswerRecord, TimerRecord)
+RecordT = TypeVar("RecordT")
 Record = State | KeyRecord | AnswerRecord | TimerRecord
 
 
@@ -93,23 +93,23 @@ def header_of(value: bytes) -> Header:
 
 def decode_state(value: bytes) -> State:
     """A run's state."""
-    state = _decoded(_STATE, value)
+    state = decode_with(_STATE, value)
     return state if value[0] >= _WITH_COUNTS else _counted(state)
 
 
 def decode_key(value: bytes) -> KeyRecord:
     """What is kept of a key."""
-    return _decoded(_KEY, value)
+    return decode_with(_KEY, value)
 
 
 def decode_answer(value: bytes) -> AnswerRecord:
     """The answer to a command."""
-    return _decoded(_ANSWER, value)
+    return decode_with(_ANSWER, value)
 
 
 def decode_timer(value: bytes) -> TimerRecord:
     """A timer."""
-    return _decoded(_TIMER, value)
+    return decode_with(_TIMER, value)
 
 
 def microseconds(at: datetime) -> int:
@@ -122,7 +122,8 @@ def instant(number: int) -> datetime:
     return _EPOCH + number * _MICROSECOND
 
 
-def _decoded(decoder: msgspec.msgpack.Decoder[RecordT], value: bytes) -> RecordT:
+def decode_with(decoder: msgspec.msgpack.Decoder[RecordT], value: bytes) -> RecordT:
+    """A record, or as much of it as a decoder looks for."""
     _require_known(value[0] if value else 0)
     try:
         return decoder.decode(memoryview(value)[_HEADER.size :])

@@ -1,19 +1,20 @@
 """The tables of one shard: what is committed, under the changes of the current cycle.
 
 Every entry has a key of bytes that begins with its table's letter. `k` keys, `i` instances, `h` history, `t` timers and
-`c` command ids are changelogged; `a` (instances with running steps) and `x` (what expires, by time) are derived.
+`c` command ids are changelogged; what `index` has beside them is derived.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from hephaestus_stream.core.admission import KeyRecord
 from hephaestus_stream.core.input import TimerKind
 from hephaestus_stream.core.state import State
+from hephaestus_stream.cycle.committed import Committed
+from hephaestus_stream.cycle.index import ACTIVE, COMMANDS, EXPIRY, HISTORY, INSTANCES, KEYS, NUL, TIME, TIMERS
 from hephaestus_stream.cycle.record import (
     AnswerRecord,
     Header,
@@ -28,62 +29,10 @@ from hephaestus_stream.cycle.record import (
     microseconds,
 )
 
-KEYS: Final = b"k"
-INSTANCES: Final = b"i"
-HISTORY: Final = b"h"
-TIMERS: Final = b"t"
-COMMANDS: Final = b"c"
-ACTIVE: Final = b"a"
-EXPIRY: Final = b"x"
-DERIVED: Final = (ACTIVE, EXPIRY)
-_WITH_HEADER: Final = frozenset((KEYS, INSTANCES, TIMERS, COMMANDS))
-
-# A key or an id is printable text: it has no NUL, so one separates them.
-_NUL: Final = b"\0"
-_TIME: Final = struct.Struct(">q")
 # More than are kept of one key.
 _MANY_ANSWERS: Final = 10_000
 # A record of history stays far below what a record may have.
 _CHAPTER_BYTES: Final = 200_000
-
-Change = tuple[bytes, bytes | None]
-
-
-class Committed(Protocol):
-    """What a shard has committed: a sorted map of bytes."""
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value of a key, or None."""
-        ...
-
-    def scan(
-        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int
-    ) -> list[tuple[bytes, bytes]]:
-        """Entries whose keys have the prefix, in the order of their keys, from `start` on and below `end`."""
-        ...
-
-
-def derive(key: bytes, value: bytes | None) -> Sequence[Change]:
-    """The index entries that follow from a record; they are written with it and never changelogged.
-
-    Raises:
-        ShardClosedError: The record was written by a newer version: found here it keeps a partition from opening, and
-            stops no cycle later.
-    """
-    table = key[:1]
-    if value is None:
-        return ((ACTIVE + key[1:], None),) if table == INSTANCES else ()
-    if table not in _WITH_HEADER:
-        return ()
-    header = header_of(value)
-    if table not in {INSTANCES, COMMANDS}:
-        return ()
-    entries: list[Change] = []
-    if table == INSTANCES:
-        entries.append((ACTIVE + key[1:], b"" if header.running else None))
-    if header.expires:
-        entries.append((EXPIRY + _TIME.pack(header.expires) + key, b""))
-    return entries
 
 
 class _Chapter:
@@ -192,7 +141,7 @@ class Tables:
         due: list[TimerRecord] = []
         while len(due) < limit and (entries := self._committed.scan(TIMERS, start=start, end=end, limit=limit)):
             due += [decode_timer(value) for place, value in entries if place not in held]
-            start = entries[-1][0] + _NUL
+            start = entries[-1][0] + NUL
         return due[:limit]
 
     def some_runs(self, limit: int) -> Iterator[State]:
@@ -202,17 +151,17 @@ class Tables:
 
     def running(self, *, after: bytes | None, limit: int) -> list[tuple[bytes, str, str]]:
         """The committed runs with running steps, as (place, key, run), a page at a time."""
-        start = None if after is None else after + _NUL
+        start = None if after is None else after + NUL
         entries = self._committed.scan(ACTIVE, start=start, limit=limit)
         return [(place, *_key_and_run(place)) for place, _ in entries]
 
     def expire(self, now: datetime, *, limit: int) -> int:
         """Deletes what is kept no longer; returns how many entries it looked at."""
-        end = EXPIRY + _TIME.pack(microseconds(now) + 1)
+        end = EXPIRY + TIME.pack(microseconds(now) + 1)
         entries = [place for place, _ in self._committed.scan(EXPIRY, end=end, limit=limit)]
         for entry in entries:
             self._changes[entry] = None
-            place = entry[1 + _TIME.size :]
+            place = entry[1 + TIME.size :]
             value = self._get(place)
             if value is None or not 0 < header_of(value).expires <= microseconds(now):
                 continue
@@ -229,8 +178,8 @@ class Tables:
             changes[place] = encode(state, self._header(place, state))
         for place, chapters in self._history.items():
             for chapter in chapters:
-                first = _TIME.pack(chapter.first)
-                changes[HISTORY + place + _NUL + first] = b"[" + b",".join(chapter.events) + b"]"
+                first = TIME.pack(chapter.first)
+                changes[HISTORY + place + NUL + first] = b"[" + b",".join(chapter.events) + b"]"
         for place, record in self._keys.items():
             changes[place] = encode(record) if record != KeyRecord() else None
         return changes
@@ -252,18 +201,18 @@ class Tables:
 
     def _delete_run(self, key: str, run: str) -> None:
         self._changes[_instance(key, run)] = None
-        prefix = HISTORY + _instance(key, run)[1:] + _NUL
+        prefix = HISTORY + _instance(key, run)[1:] + NUL
         start: bytes | None = None
         while entries := self._committed.scan(prefix, start=start, limit=1000):
             self._changes.update((place, None) for place, _ in entries)
-            start = entries[-1][0] + _NUL
+            start = entries[-1][0] + NUL
         record = self.key_record(key).without_run(run)
         # What is left is only the count of its commands, which numbers their answers.
         self.put_key_record(key, record if record.runs or self._has_answers(key) else KeyRecord())
 
     def _delete_answer(self, place: bytes) -> None:
         self._changes[place] = None
-        key = place[1:].partition(_NUL)[0].decode()
+        key = place[1:].partition(NUL)[0].decode()
         # A key without runs is forgotten with its last answer.
         if not self.key_record(key).runs and not self._has_answers(key):
             self.put_key_record(key, KeyRecord())
@@ -282,7 +231,7 @@ class Tables:
 def next_timer(committed: Committed) -> datetime | None:
     """When the earliest committed timer is due."""
     entries = committed.scan(TIMERS, limit=1)
-    return instant(_TIME.unpack_from(entries[0][0], 1)[0]) if entries else None
+    return instant(TIME.unpack_from(entries[0][0], 1)[0]) if entries else None
 
 
 def timer(state: State, node: str, attempt: int, *, kind: TimerKind, due_at: datetime) -> TimerRecord:
@@ -291,24 +240,24 @@ def timer(state: State, node: str, attempt: int, *, kind: TimerKind, due_at: dat
 
 
 def _instance(key: str, run: str) -> bytes:
-    return INSTANCES + key.encode() + _NUL + run.encode()
+    return INSTANCES + key.encode() + NUL + run.encode()
 
 
 def _command(key: str, command: str) -> bytes:
-    return COMMANDS + key.encode() + _NUL + command.encode()
+    return COMMANDS + key.encode() + NUL + command.encode()
 
 
 def timer_end(now: datetime) -> bytes:
     """The place behind all timers that are due."""
-    return TIMERS + _TIME.pack(microseconds(now) + 1)
+    return TIMERS + TIME.pack(microseconds(now) + 1)
 
 
 def timer_place(timer: TimerRecord) -> bytes:
     """The key of a timer's entry."""
-    due_at = _TIME.pack(microseconds(timer.due_at))
-    return TIMERS + due_at + _NUL.join((timer.key.encode(), timer.run.encode(), timer.node.encode()))
+    due_at = TIME.pack(microseconds(timer.due_at))
+    return TIMERS + due_at + NUL.join((timer.key.encode(), timer.run.encode(), timer.node.encode()))
 
 
 def _key_and_run(place: bytes) -> tuple[str, str]:
-    key, _, run = place[1:].partition(_NUL)
+    key, _, run = place[1:].partition(NUL)
     return key.decode(), run.decode()

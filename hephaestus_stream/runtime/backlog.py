@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import Final
 
 from hephaestus_stream.cycle.attempt import Attempt, AttemptId, Kind
+from hephaestus_stream.cycle.committed import Committed
 from hephaestus_stream.cycle.execution import ShardProfile
-from hephaestus_stream.cycle.tables import Committed, Tables
+from hephaestus_stream.cycle.tables import Tables
 
 MAX_WAITING: Final = 100_000
 """From this many on a shard takes no more commands."""

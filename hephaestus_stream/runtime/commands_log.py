@@ -127,10 +127,17 @@ class CommandsLog:
                 raise denied(self._connection, error, right=f"Read on topic {self.topic}")
         raise unreachable(self._connection, within=ELECTION)
 
-    def has_group_offset(self, partition: int) -> bool:
-        """Whether the consumer group ever committed an offset of the partition."""
+    def has_group_offset(self, partition: int, *, stop: threading.Event) -> bool:
+        """Whether the consumer group ever committed an offset of the partition.
+
+        Raises:
+            AccessDeniedError: A right is missing.
+            BrokerUnreachableError: No coordinator answers.
+            StoppedError: `stop` was set.
+        """
         deadline = time.monotonic() + ELECTION.total_seconds()
         while True:
+            require_running(stop, doing=f"asking for the offset of the group {self._connection.namespace}")
             try:
                 found = self._client.committed([TopicPartition(self.topic, partition)], PATIENCE.total_seconds())
             except KafkaException as failure:
@@ -144,7 +151,7 @@ class CommandsLog:
                     raise
                 if time.monotonic() > deadline:
                     raise leaderless(self._connection, f"the group {self._connection.namespace}", error) from failure
-                time.sleep(_PAUSE_SECONDS)
+                stop.wait(_PAUSE_SECONDS)
             else:
                 break
         return any(each.offset >= _NO_OFFSET for each in found)

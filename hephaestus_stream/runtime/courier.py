@@ -29,9 +29,9 @@ class Courier:
     """Plain producers for all shards of a worker: one for replies, and an idempotent one for what is sent on.
 
     They stand beside the transactions, so that one frozen shard's open transaction does not hold up everybody's
-    answers. A reply that is lost is asked for again by the same command id, and one that arrives twice is the same: with
-    idempotence, at most five requests would be under way, and librdkafka waits for a sixth in a loop that takes a whole
-    processor.
+    answers. A reply that is lost is asked for again by the same command id, and one that arrives twice is the same one:
+    with idempotence at most five requests would be under way, and librdkafka waits for its turn with a sixth in a loop
+    that takes a whole processor.
 
     Args:
         connection: Cluster and namespace.

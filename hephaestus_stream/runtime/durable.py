@@ -11,7 +11,7 @@ from typing import Final
 
 from hephaestus_stream.cycle.batch import Batch
 from hephaestus_stream.cycle.blame import OF_NO_INPUT
-from hephaestus_stream.cycle.tables import Change, derive
+from hephaestus_stream.cycle.index import INDEX_VERSION, Change, derive
 from hephaestus_stream.errors import CommitFailedError, DataFolderError, HephaestusError
 from hephaestus_stream.runtime.changelog.logs import Logs, ask_logs
 from hephaestus_stream.runtime.changelog.origin import Origin
@@ -104,7 +104,12 @@ class DurableShard:
         self._producer.open()
         # Asked for each opening: whatever the worker knew before may have been deleted and made anew.
         logs = self._logs = ask_logs(self._origin.cluster, stop=self._stop)
-        self._store = Store(self._origin.folder / str(self._partition), cache=self._origin.cache, derive=derive)
+        self._store = Store(
+            self._origin.folder / str(self._partition),
+            cache=self._origin.cache,
+            derive=derive,
+            index_version=INDEX_VERSION,
+        )
         self._followed_from = self._replay()
         encoded = self._store.get(POSITION_KEY)
         found = None if encoded is None else decode_position(encoded)
@@ -118,7 +123,7 @@ class DurableShard:
             state_topic_id=logs.changelog.topic_id,
             log_start=start,
             log_end=end,
-            group_offset_exists=found is None and log.has_group_offset(self._partition),
+            group_offset_exists=found is None and log.has_group_offset(self._partition, stop=self._stop),
             state_is_empty=not _has_entries(self._store),
         )
         if found is not None:

@@ -9,8 +9,9 @@ from typing import Final
 
 from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle.batch import ParkedKind
+from hephaestus_stream.cycle.committed import Committed
 from hephaestus_stream.cycle.execution import ShardProfile
-from hephaestus_stream.cycle.tables import Committed, Tables
+from hephaestus_stream.cycle.tables import Tables
 
 _logger: Final = logging.getLogger(__name__)
 

@@ -6,9 +6,10 @@ import random
 from datetime import datetime, timedelta
 from typing import Final
 
+from hephaestus_stream.cycle.committed import Committed
 from hephaestus_stream.cycle.held_timers import HeldTimers
 from hephaestus_stream.cycle.source import TimerDue
-from hephaestus_stream.cycle.tables import Committed, Tables, next_timer
+from hephaestus_stream.cycle.tables import Tables, next_timer
 from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.gate import TimerGate
 

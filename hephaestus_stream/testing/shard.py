@@ -15,10 +15,11 @@ from hephaestus_stream.cycle.care import Care, orphans
 from hephaestus_stream.cycle.cycle import run_cycle
 from hephaestus_stream.cycle.execution import ShardProfile
 from hephaestus_stream.cycle.held_timers import HeldTimers
+from hephaestus_stream.cycle.index import INSTANCES
 from hephaestus_stream.cycle.memory import MemoryStore
 from hephaestus_stream.cycle.record import decode_state
 from hephaestus_stream.cycle.source import AttemptEnded, CommandRecord, Source, TakenOver, TimerDue
-from hephaestus_stream.cycle.tables import INSTANCES, Tables
+from hephaestus_stream.cycle.tables import Tables
 from hephaestus_stream.encryption.cipher import Cipher
 from hephaestus_stream.encryption.command import sealed
 from hephaestus_stream.testing.clock import VirtualClock

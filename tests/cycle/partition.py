@@ -153,8 +153,12 @@ class Partition:
         ]
 
     def tables(self) -> str:
-        """The letter of each entry, in order: `iikt` are two instances, a key and a timer."""
-        return "".join(chr(key[0]) for key, _ in self.store.scan(b"", limit=10_000))
+        """The letter of each entry, in order: `iikt` are two instances, a key and a timer.
+
+        What instances are found by is left out, unless there is none.
+        """
+        letters = "".join(chr(key[0]) for key, _ in self.store.scan(b"", limit=100_000))
+        return letters.translate(dict.fromkeys(map(ord, "gmnqsw"))) if "i" in letters else letters
 
 
 def replies(batch: Batch) -> list[Reply]:

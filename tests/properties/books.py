@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from hephaestus_stream.core.state import State
 from hephaestus_stream.cycle.attempt import AttemptId
+from hephaestus_stream.cycle.index import DERIVED, EXPIRY
+from hephaestus_stream.cycle.memory import MemoryStore
 from hephaestus_stream.cycle.record import decode_key, decode_state, decode_timer
 from tests.properties.ledger import check_history, check_state, running_in, timers_of
 from tests.properties.world import TOPICS, World
@@ -31,6 +33,7 @@ def check_books(world: World) -> None:
     check_told(world, states)
     check_keys(world, states)
     check_replies(world)
+    check_index(world)
     kept = [decode_timer(value) for _, value in world.store.scan(b"t", limit=10_000)]
     assert {(each.key, each.run, each.node, each.attempt, each.kind, each.due_at) for each in kept} == {
         (state.key, state.run, *timer) for state in live for timer in timers_of(state)
@@ -41,6 +44,18 @@ def check_books(world: World) -> None:
     }
     if not world.is_lost:
         assert set(world.runner.held) == running
+
+
+def check_index(world: World) -> None:
+    """What is derived is what the records alone give; what expires is looked at when its time has come."""
+    found = dict(world.store.scan(b"", limit=100_000))
+    anew = MemoryStore()
+    anew.write({key: value for key, value in found.items() if key[:1] not in DERIVED})
+    expected = dict(anew.scan(b"", limit=100_000))
+    assert {key for key in expected if key[:1] == EXPIRY} <= set(found)
+    assert {key: value for key, value in found.items() if key[:1] != EXPIRY} == {
+        key: value for key, value in expected.items() if key[:1] != EXPIRY
+    }
 
 
 def check_told(world: World, states: list[State]) -> None:

@@ -48,7 +48,7 @@ def test_shards_clients_and_commands_wait_for_the_next_leader(cluster: LocalKafk
     victim = leader(connection, log.topic)
     cluster.kill(victim)
     assert log.range(0, stop=threading.Event()) == (0, 0)
-    assert not log.has_group_offset(0)
+    assert not log.has_group_offset(0, stop=threading.Event())
     log.close()
     cluster.start(victim)
 

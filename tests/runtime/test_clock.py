@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from hephaestus_stream import Done, Wait, WaitForEvent, Workflow
-from hephaestus_stream.cycle.tables import HISTORY, Tables, next_timer
+from hephaestus_stream.cycle.index import HISTORY
+from hephaestus_stream.cycle.tables import Tables, next_timer
 from hephaestus_stream.runtime.clock import Observation, WorkerClock, uptime
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.request import resume_command, start_command

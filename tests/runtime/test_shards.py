@@ -20,9 +20,9 @@ from hephaestus_stream import Done, Wait, Workflow
 from hephaestus_stream.core.catalog import Catalog
 from hephaestus_stream.cycle import execution
 from hephaestus_stream.cycle.execution import ShardProfile
+from hephaestus_stream.cycle.index import KEYS
 from hephaestus_stream.cycle.record import FORM
 from hephaestus_stream.cycle.source import CommandRecord
-from hephaestus_stream.cycle.tables import KEYS
 from hephaestus_stream.errors import PositionLostError
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.standbys import Standbys

@@ -86,6 +86,7 @@ class Following:
             else why_untrusted(
                 store.standing,
                 topic_id=changelog.topic_id,
+                index_version=store.index_version,
                 log_start=log_start,
                 now=started,
                 replay_budget=REPLAY_BUDGET,

@@ -9,7 +9,7 @@ from typing import Final
 
 from confluent_kafka import Message
 
-from hephaestus_stream.cycle.tables import derive
+from hephaestus_stream.cycle.index import INDEX_VERSION, derive
 from hephaestus_stream.errors import ShardClosedError
 from hephaestus_stream.runtime.changelog.following import Following
 from hephaestus_stream.runtime.changelog.logs import ask_logs
@@ -69,7 +69,9 @@ class Standby:
         low, self._seen_end = questions.log_range(partition, patience=timedelta(0), attempt=_ANSWER)
         self._reader = reader
         self._questions = questions
-        self._store = Store(origin.folder / str(partition), cache=origin.cache, derive=derive)
+        self._store = Store(
+            origin.folder / str(partition), cache=origin.cache, derive=derive, index_version=INDEX_VERSION
+        )
         try:
             if self._is_ahead:
                 # It may have been this worker's own commit: a good copy is not wiped for that.

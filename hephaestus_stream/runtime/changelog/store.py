@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, cast
 
 import msgspec
 from rocksdict import Cache, Rdict, ReadOptions, WriteBatch
+from rocksdict import Snapshot as RdictSnapshot
 
-from hephaestus_stream.errors import DataFolderError, HephaestusError, StoreDamagedError, StoreFailedError
+from hephaestus_stream.cycle.committed import end_of
+from hephaestus_stream.errors import DataFolderError, HephaestusError, StoppedError, StoreDamagedError, StoreFailedError
 from hephaestus_stream.runtime.changelog.store_options import store_options
 from hephaestus_stream.runtime.clock import TOLERANCE
 from hephaestus_stream.runtime.exhaustion import exhaustion_of
@@ -26,7 +29,8 @@ from hephaestus_stream.runtime.exhaustion import exhaustion_of
 log = logging.getLogger(__name__)
 
 Change = tuple[bytes, bytes | None]
-Derive = Callable[[bytes, bytes | None], Sequence[Change]]
+Derive = Callable[[Mapping[bytes, bytes | None], Callable[[bytes], bytes | None]], Sequence[Change]]
+"""Makes the entries that follow from a batch, for which it may read what was there before."""
 
 RESERVED: Final = b"\x00"
 _STANDING_KEY: Final = RESERVED + b"standing"
@@ -42,15 +46,17 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         as_of: What deletes something beyond that offset stays in the log for the life of deletions from then on.
         topic_id: The changelog topic's id; one that was deleted and made anew has another.
         folder: The name of the folder it was written in, which is the partition's number.
+        index: The version of what is derived in it.
     """
 
     changelog_offset: int
     as_of: datetime
     topic_id: str
     folder: str
+    index: int = 0
 
 
-def nothing_derived(_key: bytes, _value: bytes | None) -> Sequence[Change]:
+def nothing_derived(_changes: Mapping[bytes, bytes | None], _get: Callable[[bytes], bytes | None]) -> Sequence[Change]:
     """The `derive` of a store without indexes."""
     return ()
 
@@ -61,18 +67,21 @@ class Store:
     Args:
         path: The folder of this partition alone; it is made if it does not exist, and wiped if it is damaged.
         cache: The block cache, one for all partitions of the worker.
-        derive: For each change, the entries that follow from it. They go into the same batch, in `write` and in replay,
-            and never into the changelog. It sees each key once a batch, before the batch is written, so that it may
-            read the former value from the store.
+        derive: Makes the entries that follow from a batch of changes. They go into the same batch, in `write` and in
+            replay, and never into the changelog.
+        index_version: That of what is derived; a database with another one is not followed up, but filled anew.
     """
 
-    def __init__(self, path: Path, *, cache: Cache, derive: Derive = nothing_derived) -> None:
+    def __init__(self, path: Path, *, cache: Cache, derive: Derive = nothing_derived, index_version: int = 0) -> None:
         self.path = path
+        self.index_version = index_version
         self._cache = cache
         self._derive = derive
         self._database, self._standing = self._open_or_wipe()
         self._topic_id = self._standing.topic_id if self._standing else None
         self._closed = False
+        self._readers = threading.Condition()
+        self._reading = 0
 
     @property
     def standing(self) -> Standing | None:
@@ -92,7 +101,7 @@ class Store:
             raise self._failure(error) from error
 
     def scan(
-        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int
+        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
         """Up to `limit` entries whose keys have the prefix, in the order of their keys.
 
@@ -101,15 +110,30 @@ class Store:
             start: The first key that counts.
             end: The first key that counts no more.
             limit: How many at most.
+            reverse: Whether the last ones are wanted, the last one first.
         """
-        options = ReadOptions()
-        bounds = [bound for bound in (_end_of(prefix), end) if bound is not None]
-        if bounds:
-            options.set_iterate_upper_bound(min(bounds))
         try:
-            return self._read_entries(options, max(start or prefix, prefix), limit=limit)
+            return entries_of(self._database, prefix, start=start, end=end, limit=limit, reverse=reverse)
         except Exception as error:
             raise self._failure(error) from error
+
+    @contextmanager
+    def snapshot(self) -> Generator[Snapshot]:
+        """What is committed at this moment, for the length of a block; the database is not closed before its end.
+
+        Raises:
+            StoppedError: The store is closed.
+        """
+        with self._readers:
+            if self._closed:
+                raise StoppedError(f"{self.path} is closed")
+            self._reading += 1
+        try:
+            yield Snapshot(self._database, self._failure)
+        finally:
+            with self._readers:
+                self._reading -= 1
+                self._readers.notify_all()
 
     def adopt(self, topic_id: str) -> None:
         """Name the changelog topic that the following batches come from."""
@@ -130,12 +154,15 @@ class Store:
         if self._topic_id is None:
             raise ValueError(f"{self.path} follows no changelog yet: replay it before the first write")
         batch = WriteBatch(raw_mode=True)
-        for key, value in dict(changes).items():
+        last = dict(changes)
+        for key, value in (*last.items(), *self._derive(last, self.get)):
             _put(batch, key, value)
-            for derived_key, derived_value in self._derive(key, value):
-                _put(batch, derived_key, derived_value)
         standing = Standing(
-            changelog_offset=changelog_offset, as_of=as_of, topic_id=self._topic_id, folder=self.path.name
+            changelog_offset=changelog_offset,
+            as_of=as_of,
+            topic_id=self._topic_id,
+            folder=self.path.name,
+            index=self.index_version,
         )
         batch.put(_STANDING_KEY, msgspec.json.encode(standing))
         try:
@@ -160,21 +187,14 @@ class Store:
             raise _not_deleted(self.path, "its entries are still there")
 
     def close(self) -> None:
-        """Write what is in memory to disk and let the folder go; a second call does nothing."""
-        if not self._closed:
+        """Write what is in memory to disk and let the folder go, once nobody reads; a second call does nothing."""
+        with self._readers:
+            if self._closed:
+                return
             self._closed = True
-            self._database.close()
-
-    def _read_entries(self, options: ReadOptions, first: bytes, *, limit: int) -> list[tuple[bytes, bytes]]:
-        entries: list[tuple[bytes, bytes]] = []
-        iterator = self._database.iter(options)
-        iterator.seek(first)
-        while iterator.valid() and len(entries) < limit:
-            entries.append((iterator.key(), iterator.value()))
-            iterator.next()
-        # Damage looks like the end, and `items()` takes it for that: only the status tells.
-        iterator.status()
-        return entries
+            # A snapshot keeps the folder, which another shard may open next.
+            self._readers.wait_for(lambda: self._reading == 0)
+        self._database.close()
 
     def _open_or_wipe(self) -> tuple[Rdict, Standing | None]:
         if (self.path / _DAMAGE_MARK).exists():
@@ -235,6 +255,57 @@ class Store:
         )
 
 
+class Snapshot:
+    """A database as it was at one moment: what is written meanwhile is not seen. Made by `Store.snapshot`."""
+
+    def __init__(self, database: Rdict, failure: Callable[[Exception], HephaestusError]) -> None:
+        self._snapshot = database.snapshot()
+        self._failure = failure
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, or None."""
+        try:
+            return cast(bytes | None, self._snapshot[key])
+        except KeyError:
+            return None
+        except Exception as error:
+            raise self._failure(error) from error
+
+    def scan(
+        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """Entries, as `Store.scan` finds them."""
+        try:
+            return entries_of(self._snapshot, prefix, start=start, end=end, limit=limit, reverse=reverse)
+        except Exception as error:
+            raise self._failure(error) from error
+
+
+def entries_of(
+    source: Rdict | RdictSnapshot, prefix: bytes, *, start: bytes | None, end: bytes | None, limit: int, reverse: bool
+) -> list[tuple[bytes, bytes]]:
+    """Entries of a database or of a snapshot; see `Store.scan`."""
+    options = ReadOptions()
+    bounds = [bound for bound in (end_of(prefix), end) if bound is not None]
+    first = max(start or prefix, prefix)
+    if bounds:
+        options.set_iterate_upper_bound(min(bounds))
+    iterator = source.iter(options)
+    step = iterator.prev if reverse else iterator.next
+    if reverse:
+        iterator.seek_to_last()
+    else:
+        iterator.seek(first)
+    entries: list[tuple[bytes, bytes]] = []
+    # The lower bound of rocksdict's options does not hold.
+    while iterator.valid() and len(entries) < limit and (key := iterator.key()) >= first:
+        entries.append((key, iterator.value()))
+        step()
+    # Damage looks like the end, and `items()` takes it for that: only the status tells.
+    iterator.status()
+    return entries
+
+
 def destroy(path: Path) -> None:
     """Delete the folder of a store that is closed; none is fine.
 
@@ -262,6 +333,7 @@ def why_untrusted(
     standing: Standing | None,
     *,
     topic_id: str,
+    index_version: int,
     log_start: int,
     now: datetime,
     replay_budget: timedelta,
@@ -276,6 +348,8 @@ def why_untrusted(
         return "it does not say how far it follows its changelog"
     if standing.topic_id != topic_id:
         return f"it follows a topic of the id {standing.topic_id}, which was replaced by {topic_id}"
+    if standing.index != index_version:
+        return f"what it derives has the version {standing.index}, and {index_version} is needed"
     if standing.changelog_offset + 1 < log_start:
         return f"the log starts at {log_start} only, it knows all up to {standing.changelog_offset}"
     return why_of_wrong_age(standing.as_of, now=now + replay_budget, not_after=now, tombstone_life=tombstone_life)
@@ -304,12 +378,6 @@ def _put(batch: WriteBatch, key: bytes, value: bytes | None) -> None:
         batch.delete(key)
     else:
         batch.put(key, value)
-
-
-def _end_of(prefix: bytes) -> bytes | None:
-    """The first key behind all that have the prefix; None when there is none."""
-    head = prefix.rstrip(b"\xff")
-    return head[:-1] + bytes([head[-1] + 1]) if head else None
 
 
 def _is_damage(error: Exception) -> bool:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -37,8 +37,8 @@ PARTITION = 0
 CACHE = Cache(8 * 1024 * 1024)
 
 
-def by_status(key: bytes, value: bytes | None) -> Sequence[Change]:
-    return [(b"x" + key, b"" if value == b"running" else None)] if key.startswith(b"i") else ()
+def by_status(changes: Mapping[bytes, bytes | None], _get: Callable[[bytes], bytes | None]) -> Sequence[Change]:
+    return [(b"x" + key, b"" if value == b"running" else None) for key, value in changes.items() if key[:1] == b"i"]
 
 
 class Shard:

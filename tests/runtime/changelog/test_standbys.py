@@ -308,8 +308,8 @@ def test_a_standby_leaves_a_database_alone_that_has_what_the_brokers_lost_and_sa
     openings: list[Path] = []
     make = Store.__init__
 
-    def opened(store: Store, path: Path, *, cache: Cache, derive: Derive) -> None:
-        make(store, path, cache=cache, derive=derive)
+    def opened(store: Store, path: Path, *, cache: Cache, derive: Derive, index_version: int) -> None:
+        make(store, path, cache=cache, derive=derive, index_version=index_version)
         openings.append(path)
 
     monkeypatch.setattr(Store, "__init__", opened)

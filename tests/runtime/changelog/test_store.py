@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,11 +36,10 @@ def open_store() -> Generator[OpenStore]:
         yield open_one
 
 
-def by_status(key: bytes, value: bytes | None) -> Sequence[Change]:
+def by_status(changes: Mapping[bytes, bytes | None], _get: Callable[[bytes], bytes | None]) -> Sequence[Change]:
     """An index over the instances, which are the keys that begin with i."""
-    if not key.startswith(b"i"):
-        return ()
-    return [(b"running:" + key, b"" if value == b"running" else None)]
+    instances = [(key, value) for key, value in changes.items() if key.startswith(b"i")]
+    return [(b"running:" + key, b"" if value == b"running" else None) for key, value in instances]
 
 
 def write(store: Store, *changes: Change, offset: int = 0) -> None:
@@ -252,6 +251,7 @@ def doubt(standing: Standing | None, *, log_start: int = 0) -> str | None:
     return why_untrusted(
         standing,
         topic_id="first",
+        index_version=1,
         log_start=log_start,
         now=NOW,
         replay_budget=timedelta(minutes=10),
@@ -259,8 +259,8 @@ def doubt(standing: Standing | None, *, log_start: int = 0) -> str | None:
     )
 
 
-def follows(offset: int = 50, *, age: timedelta = timedelta(0), topic_id: str = "first") -> Standing:
-    return Standing(changelog_offset=offset, as_of=NOW - age, topic_id=topic_id, folder="3")
+def follows(offset: int = 50, *, age: timedelta = timedelta(0), topic_id: str = "first", index: int = 1) -> Standing:
+    return Standing(changelog_offset=offset, as_of=NOW - age, topic_id=topic_id, folder="3", index=index)
 
 
 def test_a_young_database_within_its_log_is_trusted() -> None:
@@ -273,6 +273,7 @@ def test_a_young_database_within_its_log_is_trusted() -> None:
     [
         (None, 0, "does not say"),
         (follows(topic_id="second"), 0, "replaced by first"),
+        (follows(index=0), 0, "has the version 0, and 1 is needed"),
         (follows(50), 52, "the log starts at 52"),
         (follows(age=timedelta(hours=23, minutes=51)), 0, "deletions since"),
     ],

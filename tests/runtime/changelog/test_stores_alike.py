@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rocksdict import Cache
 
+from hephaestus_stream.cycle.index import derive
 from hephaestus_stream.cycle.memory import MemoryStore
-from hephaestus_stream.cycle.tables import derive
 from hephaestus_stream.runtime.changelog.store import Store
 from hephaestus_stream.wire.request import cancel_command, start_command
 from tests.cycle.flows import Order, Retried, Review, Threaded
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.parity(22)
 AFTER_RESERVED = b"\x01"
 CACHE = Cache(8 * 1024 * 1024)
 # Of no table, whose records would have to be sound.
-KEYS = st.text("a\x01\xff", min_size=1, max_size=2).map(lambda text: b"n" + text.encode("latin-1"))
-TWO: dict[bytes, bytes | None] = {b"na": b"1", b"nb": b"2"}
+KEYS = st.text("a\x01\xff", min_size=1, max_size=2).map(lambda text: b"z" + text.encode("latin-1"))
+TWO: dict[bytes, bytes | None] = {b"za": b"1", b"zb": b"2"}
 
 
 class OnDisk(MemoryStore):
@@ -40,10 +40,11 @@ class OnDisk(MemoryStore):
         return self.store.get(key)
 
     def scan(
-        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int
+        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
         # Before it lies what only the store on disk has: how far it follows its changelog.
-        return self.store.scan(prefix, start=max(start or prefix, AFTER_RESERVED), end=end, limit=limit)
+        first = max(start or prefix, AFTER_RESERVED)
+        return self.store.scan(prefix, start=first, end=end, limit=limit, reverse=reverse)
 
     def write(self, changes: Mapping[bytes, bytes | None]) -> None:
         self.store.write(list(changes.items()), changelog_offset=0, as_of=BEGIN)
@@ -97,11 +98,11 @@ async def test_the_same_engine_leaves_the_same_tables_in_memory_and_on_disk(tmp_
     batches=st.lists(st.dictionaries(KEYS, st.none() | st.binary(max_size=2), max_size=4), max_size=4),
     asked=st.tuples(KEYS, st.none() | KEYS, st.none() | KEYS, st.integers(1, 5)),
 )
-@example([TWO], (b"n", None, b"nb", 5))  # the end counts no more
-@example([TWO], (b"nb", b"na", None, 5))  # the start is before the prefix
-@example([TWO], (b"n", b"nb", None, 5))  # the start counts
-@example([TWO], (b"n", None, None, 1))
-@example([TWO, {b"na": None}], (b"n", None, None, 5))
+@example([TWO], (b"z", None, b"zb", 5))  # the end counts no more
+@example([TWO], (b"zb", b"za", None, 5))  # the start is before the prefix
+@example([TWO], (b"z", b"zb", None, 5))  # the start counts
+@example([TWO], (b"z", None, None, 1))
+@example([TWO, {b"za": None}], (b"z", None, None, 5))
 def test_whatever_was_written_both_answer_alike(
     batches: list[dict[bytes, bytes | None]], asked: tuple[bytes, bytes | None, bytes | None, int]
 ) -> None:
@@ -112,9 +113,10 @@ def test_whatever_was_written_both_answer_alike(
             for changes in batches:
                 memory.write(changes)
                 disk.write(changes)
-            for each in (b"", b"n", prefix):
-                found = memory.scan(each, start=start, end=end, limit=limit)
-                assert disk.scan(each, start=start, end=end, limit=limit) == found
+            for each in (b"", b"z", prefix):
+                for backwards in (False, True):
+                    found = memory.scan(each, start=start, end=end, limit=limit, reverse=backwards)
+                    assert disk.scan(each, start=start, end=end, limit=limit, reverse=backwards) == found
             assert disk.get(prefix) == memory.get(prefix)
         finally:
             disk.store.close()

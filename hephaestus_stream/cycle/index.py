@@ -1,0 +1,237 @@
+"""What derives from the records of a shard: written in the same batch, and made anew from them; never changelogged.
+
+Instances are found by the time of their start: each has a summary under it, and an empty entry under each value that
+one looks for. How many entries a value has is counted: whoever looks takes the fewest, and most counts cost nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from hephaestus_stream.core.state import NodeStatus, Status
+from hephaestus_stream.cycle.record import decode_with, header_of, microseconds
+
+INDEX_VERSION: Final = 1
+"""Raised when entries are derived otherwise: a database with another one is filled anew from the changelog."""
+
+KEYS: Final = b"k"
+INSTANCES: Final = b"i"
+HISTORY: Final = b"h"
+TIMERS: Final = b"t"
+COMMANDS: Final = b"c"
+
+ACTIVE: Final = b"a"
+EXPIRY: Final = b"x"
+SUMMARIES: Final = b"s"
+BY_STATUS: Final = b"w"
+BY_TAG: Final = b"g"
+BY_NODE: Final = b"n"
+BY_NAME: Final = b"m"
+COUNTS: Final = b"q"
+DERIVED: Final = (ACTIVE, EXPIRY, SUMMARIES, BY_STATUS, BY_TAG, BY_NODE, BY_NAME, COUNTS)
+_WITH_HEADER: Final = frozenset((KEYS, INSTANCES, TIMERS, COMMANDS))
+
+NUL: Final = b"\0"
+"""Separates texts, which are printable and have none."""
+
+TIME: Final = struct.Struct(">q")
+_COUNT: Final = struct.Struct(">Q")
+
+Change = tuple[bytes, bytes | None]
+Get = Callable[[bytes], bytes | None]
+STATUSES: Final[tuple[Status, ...]] = ("pending", "running", "waiting", "completed", "failed", "cancelled")
+
+
+class _Node(msgspec.Struct, frozen=True):
+    status: NodeStatus
+
+
+class _Indexed(msgspec.Struct, frozen=True):
+    """The part of a run's state that is looked for, or shown in a list; the rest is not even decoded."""
+
+    workflow: str
+    version: int
+    status: Status
+    started_at: datetime
+    updated_at: datetime
+    tags: tuple[str, ...] = ()
+    nodes: dict[str, _Node] = {}
+    ended_at: str | None = None
+    finished_at: datetime | None = None
+    halted: str | None = None
+
+
+class Summary(msgspec.Struct, frozen=True, array_like=True):
+    """A run as a row of a list; times are microseconds since 1970."""
+
+    workflow: str
+    version: int
+    status: Status
+    updated: int
+    tags: tuple[str, ...] = ()
+    waiting_at: tuple[str, ...] = ()
+    ended_at: str | None = None
+    finished: int | None = None
+    halted: str | None = None
+
+
+_DECODER: Final = msgspec.msgpack.Decoder(_Indexed)
+_SUMMARY: Final = msgspec.msgpack.Decoder(Summary)
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+def derive(changes: Mapping[bytes, bytes | None], get: Get) -> list[Change]:
+    """The entries that follow from a batch of changes.
+
+    Args:
+        changes: Records by their keys; None deletes.
+        get: Reads what was written before the batch.
+
+    Raises:
+        ShardClosedError: A record was written by a newer version: found here it keeps a partition from opening, and
+            stops no cycle later.
+    """
+    entries: list[Change] = []
+    counts: Counter[bytes] = Counter()
+    for key, value in changes.items():
+        table = key[:1]
+        if table == INSTANCES:
+            entries += _of_instance(key[1:], value, get, counts)
+        elif value is not None and table in _WITH_HEADER:
+            header = header_of(value)
+            if table == COMMANDS and header.expires:
+                entries.append((EXPIRY + TIME.pack(header.expires) + key, b""))
+    for place, difference in counts.items():
+        if difference:
+            number = count_of(get(place)) + difference
+            entries.append((place, _COUNT.pack(number) if number else None))
+    return entries
+
+
+def count_of(value: bytes | None) -> int:
+    """The number in an entry of `COUNTS`."""
+    return 0 if value is None else int(_COUNT.unpack(value)[0])
+
+
+def summary_of(value: bytes) -> Summary:
+    """The summary in an entry of `SUMMARIES`."""
+    return _SUMMARY.decode(value)
+
+
+def status_entries(workflow: str, status: Status) -> bytes:
+    """How the keys begin of all runs of a workflow with a status; the time of their start follows, then their place."""
+    return BY_STATUS + workflow.encode() + NUL + status.encode() + NUL
+
+
+def tag_entries(tag: str) -> bytes:
+    """The same for a tag."""
+    return BY_TAG + tag.encode() + NUL
+
+
+def node_entries(node: str) -> bytes:
+    """The same for a node that runs wait at."""
+    return BY_NODE + node.encode() + NUL
+
+
+def counted_runs(workflow: str, version: int, status: Status) -> bytes:
+    """Where it is counted how many runs of a version have a status."""
+    return COUNTS + BY_STATUS + _kind(workflow, version, status)
+
+
+def counted_waits(workflow: str, version: int, status: Status, node: str) -> bytes:
+    """Where it is counted how many of these wait at a node."""
+    return COUNTS + BY_NODE + _kind(workflow, version, status) + NUL + node.encode()
+
+
+def counted_tags(tag: str) -> bytes:
+    """Where it is counted how many runs have a tag."""
+    return COUNTS + BY_TAG + tag.encode()
+
+
+def kind_of(counted: bytes) -> tuple[str, int, Status, str | None]:
+    """Workflow, version, status and node of a place of `counted_runs` or `counted_waits`."""
+    workflow, version, status, *node = counted[2:].decode().split("\0")
+    return workflow, int(version), next(each for each in STATUSES if each == status), node[0] if node else None
+
+
+def _kind(workflow: str, version: int, status: Status) -> bytes:
+    return NUL.join((workflow.encode(), str(version).encode(), status.encode()))
+
+
+def _of_instance(place: bytes, value: bytes | None, get: Get, counts: Counter[bytes]) -> Iterator[Change]:
+    if value is None:
+        yield ACTIVE + place, None
+        found = None
+    else:
+        header = header_of(value)
+        yield ACTIVE + place, b"" if header.running else None
+        if header.expires:
+            yield EXPIRY + TIME.pack(header.expires) + INSTANCES + place, b""
+        found = decode_with(_DECODER, value)
+    new = {} if found is None else _entries(place, microseconds(found.started_at), _summary(found))
+    old = _former(place, None if found is None else microseconds(found.started_at), get)
+    for entry, content in new.items():
+        if old.get(entry) != content:
+            yield entry, content
+    for entry in old:
+        if entry not in new:
+            yield entry, None
+    counts.update(_counted(new))
+    counts.subtract(_counted(old))
+
+
+def _former(place: bytes, started: int | None, get: Get) -> dict[bytes, bytes]:
+    """The entries that a run has had; under the time of its start, which nothing changes but a new life of its name."""
+    if started is not None:
+        value = get(SUMMARIES + TIME.pack(started) + place)
+        if value is not None:
+            return _entries(place, started, summary_of(value), encoded=value)
+    record = get(INSTANCES + place)
+    if record is None:
+        return {}
+    found = decode_with(_DECODER, record)
+    return _entries(place, microseconds(found.started_at), _summary(found))
+
+
+def _summary(found: _Indexed) -> Summary:
+    waiting = tuple(sorted(name for name, node in found.nodes.items() if node.status == "waiting"))
+    return Summary(
+        found.workflow,
+        found.version,
+        found.status,
+        microseconds(found.updated_at),
+        found.tags,
+        waiting if found.finished_at is None else (),
+        found.ended_at,
+        None if found.finished_at is None else microseconds(found.finished_at),
+        found.halted,
+    )
+
+
+def _entries(place: bytes, started: int, summary: Summary, *, encoded: bytes | None = None) -> dict[bytes, bytes]:
+    """The entries of a run; that with its summary comes first."""
+    suffix = TIME.pack(started) + place
+    entries = {SUMMARIES + suffix: encoded or _ENCODER.encode(summary)}
+    entries[BY_NAME + place] = TIME.pack(started)
+    entries[status_entries(summary.workflow, summary.status) + suffix] = b""
+    for tag in summary.tags:
+        entries[tag_entries(tag) + suffix] = b""
+    for node in summary.waiting_at:
+        entries[node_entries(node) + suffix] = b""
+    return entries
+
+
+def _counted(entries: Mapping[bytes, bytes]) -> Sequence[bytes]:
+    """Where the run with these entries is counted."""
+    if not entries:
+        return ()
+    summary = summary_of(next(iter(entries.values())))
+    kind = (summary.workflow, summary.version, summary.status)
+    waits = [counted_waits(*kind, node) for node in summary.waiting_at]
+    return [counted_runs(*kind), *waits, *map(counted_tags, summary.tags)]
