@@ -5,10 +5,10 @@ Each error says what went wrong, where, and the way out; what a program may want
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
+from typing import Protocol, cast
 
 
 class HephaestusError(Exception):
@@ -175,16 +175,36 @@ class RunNotFoundError(HephaestusError, LookupError):
     """A key has no such run, or none at all; one whose retention is over is not kept any more."""
 
 
+class UnavailablePartition(Protocol):
+    """A partition that cannot be asked, as `wire.instance.Unavailable` tells of it."""
+
+    @property
+    def partition(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why, as a word."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """Why, for people."""
+        ...
+
+
 class PartitionUnavailableError(HephaestusError):
     """Nobody can answer for a partition now: it has no owner, or its owner is not ready; ask again.
 
     Attributes:
-        reasons: What is wrong, by partition.
+        unavailable: The partitions, and what is wrong with each.
     """
 
-    def __init__(self, reasons: Mapping[int, str]) -> None:
-        self.reasons = dict(reasons)
-        super().__init__("; ".join(f"partition {number}: {reason}" for number, reason in sorted(self.reasons.items())))
+    def __init__(self, unavailable: Sequence[UnavailablePartition]) -> None:
+        self.unavailable = tuple(unavailable)
+        reasons = "; ".join(f"partition {each.partition}: {each.message}" for each in self.unavailable)
+        super().__init__(f"not all partitions can be asked now ({reasons}): ask again")
 
 
 class InvalidCursorError(HephaestusError, ValueError):

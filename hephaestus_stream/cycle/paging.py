@@ -1,16 +1,18 @@
-"""Pages of a list: where one ends and the next begins, in one partition and over all of them."""
+"""Answers of several partitions as one: pages of a list, of which each ends where the next begins, and counts."""
 
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
+from hephaestus_stream.core.state import Status
 from hephaestus_stream.cycle.record import microseconds
 from hephaestus_stream.errors import InvalidCursorError
-from hephaestus_stream.wire.instance import InstancePage, InstanceSummary, Unavailable
+from hephaestus_stream.wire.instance import InstanceCount, InstanceCounts, InstancePage, InstanceSummary, Unavailable
 from hephaestus_stream.wire.query import Order
 
 _FORM: Final = 1
@@ -87,8 +89,31 @@ def merge(pages: Iterable[InstancePage], *, order: Order, limit: int) -> Instanc
     return InstancePage(
         instances=tuple(instance for _, instance in taken),
         cursor=None if last is None else encode_cursor(last, order),
-        unavailable=tuple(sorted(unavailable, key=lambda each: each.partition)),
+        unavailable=_sorted(unavailable),
     )
+
+
+def add(counts: Iterable[InstanceCounts]) -> InstanceCounts:
+    """The numbers of several partitions together."""
+    groups: Counter[tuple[str | None, Status | None, str | None]] = Counter()
+    unavailable: list[Unavailable] = []
+    total = 0
+    for each in counts:
+        total += each.total
+        unavailable += each.unavailable
+        groups.update({(kind.workflow, kind.status, kind.node): kind.count for kind in each.counts})
+    return InstanceCounts(
+        total=total,
+        counts=tuple(
+            InstanceCount(workflow=workflow, status=status, node=node, count=number)
+            for (workflow, status, node), number in sorted(groups.items(), key=lambda entry: str(entry[0]))
+        ),
+        unavailable=_sorted(unavailable),
+    )
+
+
+def _sorted(unavailable: Iterable[Unavailable]) -> tuple[Unavailable, ...]:
+    return tuple(sorted(unavailable, key=lambda each: each.partition))
 
 
 def _is_behind(place: Place, bound: Place, *, newest: bool) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Collection, Iterator
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from hephaestus_stream.core.state import Status
@@ -125,13 +126,11 @@ def _counts(kinds: Counter[tuple[str, Status, str | None]], by: Collection[Count
     for (workflow, status, node), number in kinds.items():
         if by and (node is not None) == ("node" in by):
             groups[workflow if "workflow" in by else None, status if "status" in by else None, node] += number
-    return InstanceCounts(
-        total=total,
-        counts=tuple(
-            InstanceCount(workflow=workflow, status=status, node=node, count=number)
-            for (workflow, status, node), number in sorted(groups.items(), key=lambda entry: str(entry[0]))
-        ),
+    counts = tuple(
+        InstanceCount(workflow=workflow, status=status, node=node, count=number)
+        for (workflow, status, node), number in groups.items()
     )
+    return InstanceCounts(total=total, counts=counts)
 
 
 def _streams(committed: Committed, which: InstanceFilter) -> list[_Stream]:
@@ -173,8 +172,9 @@ def _suffixes(committed: Committed, which: InstanceFilter, window: _Window) -> I
     if named is not None:
         within = (each for each in named if window.start <= each and (window.end is None or each < window.end))
         return iter(sorted(within, reverse=window.newest))
-    each = [_of_stream(committed, stream.prefix, window) for stream in _streams(committed, which)]
-    return each[0] if len(each) == 1 else heapq.merge(*each, reverse=window.newest)
+    streams = [_of_stream(committed, stream.prefix, window) for stream in _streams(committed, which)]
+    # A run whose status changes meanwhile may be found under both.
+    return (suffix for suffix, _ in groupby(heapq.merge(*streams, reverse=window.newest)))
 
 
 def _by_name(committed: Committed, prefix: str) -> list[bytes] | None:

@@ -42,6 +42,7 @@ from hephaestus_stream.runtime.mailbox import Mailbox
 from hephaestus_stream.runtime.pace import Pace
 from hephaestus_stream.runtime.parked_runs import ParkedRuns
 from hephaestus_stream.runtime.position import Applied
+from hephaestus_stream.runtime.queries.owned import OpenShard
 from hephaestus_stream.runtime.reading import Reading
 from hephaestus_stream.runtime.shard_timers import ShardTimers
 from hephaestus_stream.runtime.steps.runner import StepRunner
@@ -144,6 +145,11 @@ class Shard:
     def position(self) -> int:
         """The next offset to read."""
         return self._position
+
+    @property
+    def readable(self) -> OpenShard:
+        """What it has committed, for those who only read."""
+        return OpenShard(self._durable.store, self._profile, self._position)
 
     @property
     def logs(self) -> Logs:

@@ -17,8 +17,10 @@ from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.standbys import Standbys
 from hephaestus_stream.runtime.durable import DurableShard
 from hephaestus_stream.runtime.health import WorkerHealth
+from hephaestus_stream.runtime.queries.owned import OpenShard
 from hephaestus_stream.runtime.shard import Shard, Surroundings
 from hephaestus_stream.telemetry.gauges import ShardLoad
+from hephaestus_stream.wire.instance import Unavailable
 from hephaestus_stream.wire.partition import partition_for
 
 _logger = logging.getLogger(__name__)
@@ -111,6 +113,21 @@ class OwnedShards:
             partition: max(durable.replay.end - durable.replay.reached, 0)
             for partition, durable in tuple(self._opening.items())
         }
+
+    def readable(self, partition: int) -> OpenShard | Unavailable:
+        """A shard that can be read, or why there is none."""
+        shard = self._shards.get(partition)
+        if shard is not None:
+            return shard.readable
+        if partition in self._closed:
+            return Unavailable(partition=partition, reason="closed", message=self._closed[partition])
+        durable = self._opening.get(partition)
+        if durable is not None:
+            reached, end = durable.replay.reached, durable.replay.end
+            message = f"its owner has replayed {reached} of {end} records"
+            return Unavailable(partition=partition, reason="opening", message=message)
+        message = "this worker does not own it"
+        return Unavailable(partition=partition, reason="no_owner", message=message)
 
     def health(self, *, failure: BaseException | None) -> WorkerHealth:
         """How the shards are."""

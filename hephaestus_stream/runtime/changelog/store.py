@@ -14,11 +14,10 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Self, cast
 
 import msgspec
-from rocksdict import Cache, Rdict, ReadOptions, WriteBatch
-from rocksdict import Snapshot as RdictSnapshot
+from rocksdict import Cache, Rdict, RdictIter, ReadOptions, WriteBatch
 
 from hephaestus_stream.cycle.committed import end_of
 from hephaestus_stream.errors import DataFolderError, HephaestusError, StoppedError, StoreDamagedError, StoreFailedError
@@ -112,14 +111,20 @@ class Store:
             limit: How many at most.
             reverse: Whether the last ones are wanted, the last one first.
         """
+        first, bound = _bounds(prefix, start, end)
+        options = ReadOptions()
+        if bound is not None:
+            options.set_iterate_upper_bound(bound)
         try:
-            return entries_of(self._database, prefix, start=start, end=end, limit=limit, reverse=reverse)
+            return _entries(self._database.iter(options), first, bound, limit=limit, reverse=reverse)
         except Exception as error:
             raise self._failure(error) from error
 
     @contextmanager
-    def snapshot(self) -> Generator[Snapshot]:
-        """What is committed at this moment, for the length of a block; the database is not closed before its end.
+    def reading(self) -> Generator[Self]:
+        """For those who read beside the cycles, from threads of their own: it is not closed before the end of a block.
+
+        Each scan sees one moment, and each further one a later one: rocksdict's snapshots hold for single keys alone.
 
         Raises:
             StoppedError: The store is closed.
@@ -129,7 +134,7 @@ class Store:
                 raise StoppedError(f"{self.path} is closed")
             self._reading += 1
         try:
-            yield Snapshot(self._database, self._failure)
+            yield self
         finally:
             with self._readers:
                 self._reading -= 1
@@ -192,7 +197,7 @@ class Store:
             if self._closed:
                 return
             self._closed = True
-            # A snapshot keeps the folder, which another shard may open next.
+            # An iterator keeps the folder, which another shard may open next.
             self._readers.wait_for(lambda: self._reading == 0)
         self._database.close()
 
@@ -255,50 +260,30 @@ class Store:
         )
 
 
-class Snapshot:
-    """A database as it was at one moment: what is written meanwhile is not seen. Made by `Store.snapshot`."""
-
-    def __init__(self, database: Rdict, failure: Callable[[Exception], HephaestusError]) -> None:
-        self._snapshot = database.snapshot()
-        self._failure = failure
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value of a key, or None."""
-        try:
-            return cast(bytes | None, self._snapshot[key])
-        except KeyError:
-            return None
-        except Exception as error:
-            raise self._failure(error) from error
-
-    def scan(
-        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int, reverse: bool = False
-    ) -> list[tuple[bytes, bytes]]:
-        """Entries, as `Store.scan` finds them."""
-        try:
-            return entries_of(self._snapshot, prefix, start=start, end=end, limit=limit, reverse=reverse)
-        except Exception as error:
-            raise self._failure(error) from error
-
-
-def entries_of(
-    source: Rdict | RdictSnapshot, prefix: bytes, *, start: bytes | None, end: bytes | None, limit: int, reverse: bool
-) -> list[tuple[bytes, bytes]]:
-    """Entries of a database or of a snapshot; see `Store.scan`."""
-    options = ReadOptions()
+def _bounds(prefix: bytes, start: bytes | None, end: bytes | None) -> tuple[bytes, bytes | None]:
+    """The first key that counts, and the first that counts no more."""
     bounds = [bound for bound in (end_of(prefix), end) if bound is not None]
-    first = max(start or prefix, prefix)
-    if bounds:
-        options.set_iterate_upper_bound(min(bounds))
-    iterator = source.iter(options)
-    step = iterator.prev if reverse else iterator.next
-    if reverse:
-        iterator.seek_to_last()
-    else:
+    return max(start or prefix, prefix), min(bounds, default=None)
+
+
+def _entries(
+    iterator: RdictIter, first: bytes, bound: bytes | None, *, limit: int, reverse: bool
+) -> list[tuple[bytes, bytes]]:
+    if not reverse:
         iterator.seek(first)
+        step = iterator.next
+    elif bound is None:
+        iterator.seek_to_last()
+        step = iterator.prev
+    else:
+        iterator.seek_for_prev(bound)
+        step = iterator.prev
+        if iterator.valid() and iterator.key() == bound:
+            step()
     entries: list[tuple[bytes, bytes]] = []
-    # The lower bound of rocksdict's options does not hold.
-    while iterator.valid() and len(entries) < limit and (key := iterator.key()) >= first:
+    while iterator.valid() and len(entries) < limit and first <= (key := iterator.key()):
+        if bound is not None and key >= bound:
+            break
         entries.append((key, iterator.value()))
         step()
     # Damage looks like the end, and `items()` takes it for that: only the status tells.

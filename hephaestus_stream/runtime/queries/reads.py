@@ -18,7 +18,7 @@ class InstanceReads(Protocol):
     """
 
     async def get(
-        self, key: str, *, workflow: str | None = None, run: str | None = None, minimum: int = 0
+        self, key: str, *, workflow: str | None = None, run: str | None = None, minimum: int | None = None
     ) -> InstanceView:
         """One run: the one that is named, else the live one that started last, else the one that started last.
 
@@ -26,8 +26,8 @@ class InstanceReads(Protocol):
             key: The whole key, as `orderid::abc123`.
             workflow: Where several workflows share the key.
             run: The run's id.
-            minimum: The offset of a command that must have been applied: with that of an answer no former owner of the
-                partition can answer with the past.
+            minimum: The offset of a command that must have been applied: with the position of an answer no former owner
+                of the partition can answer with the past.
 
         Raises:
             RunNotFoundError: The key has no such run, or it is not kept any more.
@@ -35,7 +35,7 @@ class InstanceReads(Protocol):
         """
         ...
 
-    async def list(self, query: InstanceQuery, *, partitions: Collection[int] | None = None) -> InstancePage:
+    async def page(self, query: InstanceQuery, *, partitions: Collection[int] | None = None) -> InstancePage:
         """A page of the instances that fit, by the time of their start.
 
         Raises:

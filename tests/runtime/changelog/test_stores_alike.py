@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,44 +9,18 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from rocksdict import Cache
 
-from hephaestus_stream.cycle.index import derive
 from hephaestus_stream.cycle.memory import MemoryStore
-from hephaestus_stream.runtime.changelog.store import Store
 from hephaestus_stream.wire.request import cancel_command, start_command
 from tests.cycle.flows import Order, Retried, Review, Threaded
-from tests.cycle.partition import BEGIN, Partition
+from tests.cycle.partition import Partition
+from tests.runtime.changelog.on_disk import OnDisk
 
 pytestmark = pytest.mark.parity(22)
 
-AFTER_RESERVED = b"\x01"
-CACHE = Cache(8 * 1024 * 1024)
 # Of no table, whose records would have to be sound.
 KEYS = st.text("a\x01\xff", min_size=1, max_size=2).map(lambda text: b"z" + text.encode("latin-1"))
 TWO: dict[bytes, bytes | None] = {b"za": b"1", b"zb": b"2"}
-
-
-class OnDisk(MemoryStore):
-    """The store on disk as a partition of these tests writes to it; nothing of the one in memory is left."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.store = Store(path, cache=CACHE, derive=derive)
-        self.store.adopt("first")
-
-    def get(self, key: bytes) -> bytes | None:
-        return self.store.get(key)
-
-    def scan(
-        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int, reverse: bool = False
-    ) -> list[tuple[bytes, bytes]]:
-        # Before it lies what only the store on disk has: how far it follows its changelog.
-        first = max(start or prefix, AFTER_RESERVED)
-        return self.store.scan(prefix, start=first, end=end, limit=limit, reverse=reverse)
-
-    def write(self, changes: Mapping[bytes, bytes | None]) -> None:
-        self.store.write(list(changes.items()), changelog_offset=0, as_of=BEGIN)
 
 
 async def play(store: MemoryStore) -> list[list[bytes]]:
