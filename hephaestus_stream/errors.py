@@ -207,6 +207,10 @@ class PartitionUnavailableError(HephaestusError):
         super().__init__(f"not all partitions can be asked now ({reasons}): ask again")
 
 
+class WorkerNotReadyError(HephaestusError):
+    """A worker cannot answer yet."""
+
+
 class InvalidCursorError(HephaestusError, ValueError):
     """A cursor is none that a page of this query has given."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -21,6 +21,7 @@ from hephaestus_stream.encryption.key import KeyProvider
 from hephaestus_stream.errors import SettingsError
 from hephaestus_stream.settings_sources import PREFIX, EnvironmentSource, FileSource, is_shown, origin_of, unknown
 from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.token import Tokens, token_of
 from hephaestus_stream.wire.topics import DEFAULT_NAMESPACE
 
 _MOST_PARTITIONS: Final = 10_000
@@ -28,6 +29,7 @@ _MOST_PARTITIONS: Final = 10_000
 _MOST_NAMESPACE: Final = 200
 # When an answer expires is reckoned from it, and must be a date.
 _LONGEST_COMMAND_RETENTION: Final = timedelta(days=365)
+HTTP_ADDRESS: Final = "127.0.0.1:7430"
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):[0-9]{1,5}")
 
 
@@ -54,6 +56,16 @@ def _listener(address: str) -> str:
     if _ADDRESS.fullmatch(address) is None:
         raise ValueError(f"{address!r} is no address to listen on: write host:port, as 127.0.0.1:8080")
     return address
+
+
+def _url(url: str) -> str:
+    if re.fullmatch(rf"https?://{_ADDRESS.pattern}", url) is None:
+        raise ValueError(f"{url!r} is no address of a worker: write http://host:port")
+    return url
+
+
+def _urls(urls: str) -> str:
+    return ",".join(_url(url.strip().rstrip("/")) for url in urls.split(","))
 
 
 def _namespace(namespace: str) -> str:
@@ -131,8 +143,16 @@ class Settings(BaseSettings):
         encryption_provider: Where keys come from instead, as `module:attribute` of a `KeyProvider`.
         encryption_required: Whether the worker refuses commands whose payload is plain.
         encryption_of_errors: Whether the texts of exceptions are encrypted as well, which may quote payloads.
-        http: Where the worker tells its health over HTTP: `host:port`. It is off unless set, since several workers may
-            share a machine; it needs the extra `web`.
+        http: Where the worker serves HTTP: `host:port`. It is off unless set: several workers may share a machine.
+        http_url: How other workers reach that, as `http://10.0.0.7:7430`; made of the address unless set.
+        http_read_token: What whoever reads over HTTP must show, as `Authorization: Bearer ...`; never shown.
+        http_operate_token: The same for those who send commands; it reads, too. Both are the same on all workers.
+        http_read_token_file: A file with it instead.
+        http_operate_token_file: A file with it instead.
+        http_open: Whether an address that others reach is served without any token.
+        api: Where clients and commands find the HTTP of workers: `http://host:port`, several separated by commas.
+        api_token: The token to show there; never shown.
+        api_token_file: A file with it instead.
         log_level: From which level on the worker logs.
         log_format: What a line of its log is: `text` for people, or `json`, one object a line, for machines.
     """
@@ -163,8 +183,32 @@ class Settings(BaseSettings):
     encryption_required: bool = False
     encryption_of_errors: bool = True
     http: Annotated[str, AfterValidator(_listener)] | None = None
+    http_url: Annotated[str, AfterValidator(_url)] | None = None
+    http_read_token: Annotated[SecretStr | None, Field(repr=False, exclude=True)] = None
+    http_operate_token: Annotated[SecretStr | None, Field(repr=False, exclude=True)] = None
+    http_read_token_file: Path | None = None
+    http_operate_token_file: Path | None = None
+    http_open: bool = False
+    api: Annotated[str, AfterValidator(_urls)] = f"http://{HTTP_ADDRESS}"
+    api_token: Annotated[SecretStr | None, Field(repr=False, exclude=True)] = None
+    api_token_file: Path | None = None
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
     log_format: Literal["text", "json"] = "text"
+
+    def http_tokens(self) -> Tokens:
+        """What whoever asks over HTTP must show.
+
+        Raises:
+            SettingsError: A file cannot be read, or a token will not do.
+        """
+        return Tokens(
+            read=token_of("http_read_token", self.http_read_token, self.http_read_token_file),
+            operate=token_of("http_operate_token", self.http_operate_token, self.http_operate_token_file),
+        )
+
+    def token_for_api(self) -> str | None:
+        """What a client shows; raises as `http_tokens` does."""
+        return token_of("api_token", self.api_token, self.api_token_file)
 
     @property
     def connection(self) -> Connection:

@@ -17,7 +17,7 @@ from typing import Final
 from hephaestus_stream.cli.deadline import Deadline
 from hephaestus_stream.cli.failure import SIGNALLED, ExitCode
 from hephaestus_stream.errors import HephaestusError, SettingsError, WorkerCrashedError
-from hephaestus_stream.runtime.health import HealthReport
+from hephaestus_stream.runtime.facade import WorkerFacade
 from hephaestus_stream.runtime.worker import run_worker
 from hephaestus_stream.settings import Settings
 from hephaestus_stream.wire.request import AnyWorkflow
@@ -66,15 +66,15 @@ async def _serve(
     on_hard_exit: Callable[[], object],
     deadline: Deadline,
 ) -> None:
-    stop, health = asyncio.Event(), HealthReport()
+    stop, facade = asyncio.Event(), WorkerFacade()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, partial(_stop, stop, number, on_hard_exit))
     names = ", ".join(f"{workflow.definition.name} {workflow.definition.version}" for workflow in workflows)
     _logger.info("worker of the namespace '%s' at %s with %s", settings.namespace, settings.bootstrap, names)
     try:
-        async with _http(settings, health):
-            await run_worker(workflows, settings, stop=stop, on_ready=_Readiness(on_ready), health=health)
+        async with _http(settings, facade):
+            await run_worker(workflows, settings, stop=stop, on_ready=_Readiness(on_ready), facade=facade)
     except HephaestusError as failure:
         deadline.begin(failure)
         raise
@@ -86,7 +86,7 @@ async def _serve(
     deadline.begin(None)
 
 
-def _http(settings: Settings, health: HealthReport) -> AbstractAsyncContextManager[None]:
+def _http(settings: Settings, facade: WorkerFacade) -> AbstractAsyncContextManager[None]:
     if settings.http is None:
         return nullcontext()
     try:
@@ -96,7 +96,7 @@ def _http(settings: Settings, health: HealthReport) -> AbstractAsyncContextManag
         raise SettingsError(
             f"http: {settings.http} needs the extra `web` ({error}): pip install 'hephaestus-stream[web]'"
         ) from error
-    return serving(settings.http, health)
+    return serving(settings, facade)
 
 
 def _crashed(error: Exception) -> WorkerCrashedError:

@@ -20,6 +20,7 @@ from hephaestus_stream.runtime.health import WorkerHealth
 from hephaestus_stream.runtime.queries.owned import OpenShard
 from hephaestus_stream.runtime.shard import Shard, Surroundings
 from hephaestus_stream.telemetry.gauges import ShardLoad
+from hephaestus_stream.wire.cluster import PartitionView
 from hephaestus_stream.wire.instance import Unavailable
 from hephaestus_stream.wire.partition import partition_for
 
@@ -128,6 +129,19 @@ class OwnedShards:
             return Unavailable(partition=partition, reason="opening", message=message)
         message = "this worker does not own it"
         return Unavailable(partition=partition, reason="no_owner", message=message)
+
+    def view(self, partition: int, *, owner: str) -> PartitionView:
+        """How a partition is that the group has given to this worker."""
+        shard, durable = self._shards.get(partition), self._opening.get(partition)
+        if shard is not None:
+            load = shard.load
+            position = shard.position
+            return PartitionView(partition=partition, owner=owner, state="open", position=position, lag=load.lag)
+        if partition in self._closed:
+            why = self._closed[partition]
+            return PartitionView(partition=partition, owner=owner, state="closed", message=why)
+        reached, end = (None, None) if durable is None else (durable.replay.reached, durable.replay.end)
+        return PartitionView(partition=partition, owner=owner, state="opening", replayed=reached, replay_end=end)
 
     def health(self, *, failure: BaseException | None) -> WorkerHealth:
         """How the shards are."""

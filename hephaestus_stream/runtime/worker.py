@@ -21,7 +21,12 @@ from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.data_folder import data_folder
 from hephaestus_stream.runtime.exhaustion import explained
-from hephaestus_stream.runtime.health import HealthReport
+from hephaestus_stream.runtime.facade import Inside, WorkerFacade
+from hephaestus_stream.runtime.queries.census import Census
+from hephaestus_stream.runtime.queries.directory import Directory
+from hephaestus_stream.runtime.queries.owned import OwnedReads
+from hephaestus_stream.runtime.queries.peer import Peers
+from hephaestus_stream.runtime.queries.routed import RoutedReads
 from hephaestus_stream.runtime.shard import Surroundings
 from hephaestus_stream.runtime.shards import OwnedShards
 from hephaestus_stream.runtime.steps.orders import require_places
@@ -36,6 +41,7 @@ from hephaestus_stream.settings import Settings
 from hephaestus_stream.telemetry.api import LISTENERS
 from hephaestus_stream.telemetry.gauges import WorkerLoad, watched
 from hephaestus_stream.telemetry.run_spans import begin_trace
+from hephaestus_stream.wire.cluster import WorkerView
 from hephaestus_stream.wire.topics import Topics
 
 _logger = logging.getLogger(__name__)
@@ -49,7 +55,7 @@ async def run_worker(
     *,
     stop: asyncio.Event,
     on_ready: Callable[[Sequence[int]], None] | None = None,
-    health: HealthReport | None = None,
+    facade: WorkerFacade | None = None,
 ) -> None:
     """Works until it is told to stop; it then closes its shards in order and returns.
 
@@ -58,7 +64,7 @@ async def run_worker(
         settings: Where Kafka is, and how much to do at once.
         stop: Set it to end the worker.
         on_ready: Told the partitions that this worker owns, after each assignment.
-        health: Where the worker says how it is.
+        facade: Where the worker shows what is asked of it.
 
     Raises:
         BrokerUnreachableError: No broker answers, or the cluster is not ready.
@@ -72,7 +78,7 @@ async def run_worker(
         OutOfResourcesError: The system has no more threads, open files or disk space.
     """
     with data_folder(settings.data / settings.namespace), explained():
-        await _work(workflows, settings, stop=stop, on_ready=on_ready or _log_ready, health=health or HealthReport())
+        await _work(workflows, settings, stop=stop, on_ready=on_ready or _log_ready, facade=facade or WorkerFacade())
 
 
 async def _work(
@@ -81,7 +87,7 @@ async def _work(
     *,
     stop: asyncio.Event,
     on_ready: Callable[[Sequence[int]], None],
-    health: HealthReport,
+    facade: WorkerFacade,
 ) -> None:
     catalog, cipher = Catalog(workflows), settings.cipher()
     if cipher.is_on:
@@ -133,9 +139,32 @@ async def _work(
         shards=shards,
         data=settings.data / settings.namespace / "faust",
         session_timeout=settings.session_timeout,
+        url=facade.member.announced(),
         standbys=settings.standbys,
     )
-    health.attach(lambda: shards.health(failure=app.feed.failure))
+    facade.health.attach(lambda: shards.health(failure=app.feed.failure))
+    directory = Directory(facade.member, app.distribution, topic=app.commands_topic)
+    owned, peers = OwnedReads(shards, partitions=partitions), Peers(settings.http_tokens().strongest)
+
+    def tell() -> WorkerView:
+        mine = sorted(number for number, owner in directory.owners().items() if owner.id == facade.id)
+        return WorkerView(
+            id=facade.id,
+            url=facade.url,
+            answers=True,
+            partitions=tuple(shards.view(number, owner=facade.id) for number in mine),
+            standbys=tuple(sorted(standbys.behind())),
+        )
+
+    facade.attach(
+        Inside(
+            reads=RoutedReads(owned, directory, peers, partitions=partitions),
+            owned=owned,
+            catalog=catalog,
+            worker=tell,
+            cluster=Census(settings.namespace, directory, peers, tell, partitions=partitions).take,
+        )
+    )
     closed = asyncio.Event()
 
     async def drain() -> None:
@@ -168,6 +197,8 @@ async def _work(
         await runner.close()
         await asyncio.to_thread(standbys.close)
         courier.close()
+        owned.close()
+        await peers.close()
         origin.close()
         threads.shutdown(wait=False, cancel_futures=True)
 

@@ -9,6 +9,7 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MAX_CONNECTIONS: Final = 64
@@ -52,6 +53,12 @@ class OpenConnections:
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
                 super().connection_made(transport)
                 connections.wait_for_request(transport)
+
+            def data_received(self, data: bytes) -> None:
+                super().data_received(data)
+                if self.conn.their_state is h11.DONE:
+                    # The whole request is here: how long its answer takes is for us to say.
+                    connections.forget(self.transport)
 
             def connection_lost(self, exc: Exception | None) -> None:
                 connections.forget(self.transport)

@@ -8,15 +8,25 @@ import logging
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from importlib.metadata import version
+from ipaddress import ip_address
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 
 from hephaestus_stream.errors import SettingsError
-from hephaestus_stream.runtime.health import HealthReport
+from hephaestus_stream.runtime.facade import WorkerFacade
+from hephaestus_stream.settings import Settings
+from hephaestus_stream.web.cluster import cluster_routes
+from hephaestus_stream.web.commands import Sender, command_routes
 from hephaestus_stream.web.connections import OpenConnections
+from hephaestus_stream.web.guard import Guard
 from hephaestus_stream.web.health import health_routes
+from hephaestus_stream.web.instances import instance_routes
+from hephaestus_stream.web.problems import tell_problems
+from hephaestus_stream.web.workflows import workflow_routes
+from hephaestus_stream.wire.token import Tokens
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -47,48 +57,79 @@ def require_known(serve: Callable[..., object]) -> None:
         )
 
 
-def application(report: HealthReport) -> FastAPI:
-    """Everything that a worker serves."""
-    # Whoever probes it needs no description of it, and nobody else shall get one.
-    app = FastAPI(title="hephaestus_stream", docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(health_routes(report))
+def application(facade: WorkerFacade, sender: Sender, tokens: Tokens) -> FastAPI:
+    """Everything that a worker serves, without the guard around it."""
+    app = FastAPI(
+        title="hephaestus_stream",
+        version=version("hephaestus-stream"),
+        description="Instances of durable workflows, answered by the workers that own them.",
+        # Their pages are made of what other sites serve.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.include_router(health_routes(facade.health))
+    app.include_router(instance_routes(facade, tokens))
+    app.include_router(command_routes(sender, tokens))
+    app.include_router(workflow_routes(facade, tokens))
+    app.include_router(cluster_routes(facade, tokens))
+    tell_problems(app)
     return app
 
 
 @asynccontextmanager
 async def serving(
-    address: str, report: HealthReport, *, connections: OpenConnections | None = None
+    settings: Settings, facade: WorkerFacade, *, connections: OpenConnections | None = None
 ) -> AsyncGenerator[None]:
-    """Serves on an address for the length of a block.
+    """Serves on the address of the settings for the length of a block.
 
     Args:
-        address: `host:port`; port 0 takes a free one, which the log tells.
-        report: How the worker is.
+        settings: The address `http`, where port 0 takes a free one, which the log tells; and the tokens.
+        facade: What is shown; it is told its URL.
         connections: How many may be open, and for how long.
 
     Raises:
-        SettingsError: The address cannot be listened on, or the installed uvicorn is one that nobody has tried.
+        SettingsError: The address cannot be listened on, or should not be, or the installed uvicorn is one that nobody
+            has tried.
     """
     require_known(uvicorn.Server.serve)
-    with _listening(address) as listener:
+    tokens, sender = settings.http_tokens(), Sender(settings)
+    with _listening(settings.http or "") as listener:
+        host, port = listener.getsockname()[:2]
+        is_local = ip_address(host).is_loopback
+        if not (is_local or tokens.are_there or settings.http_open):
+            raise SettingsError(
+                f"http: others reach {settings.http}, and no token is asked for: set http_read_token_file and "
+                "http_operate_token_file, or http_open = true if everybody may do everything"
+            )
+        facade.url = settings.http_url or _url(host, port)
+        app = Guard(application(facade, sender, tokens), is_local=is_local and not tokens.are_there)
         config = uvicorn.Config(
-            application(report),
+            app,
             http=(connections or OpenConnections()).protocol(),
             backlog=_BACKLOG,
             access_log=False,
             log_config=None,
             lifespan="off",
+            proxy_headers=False,
+            server_header=False,
             timeout_graceful_shutdown=_LAST_REQUESTS_SECONDS,
         )
         server = _Server(config)
         task = asyncio.create_task(server.serve([listener]), name="http")
-        host, port = listener.getsockname()[:2]
-        _logger.info("health is told at http://%s:%d/health/ready", f"[{host}]" if ":" in host else host, port)
+        _logger.info("health is told at %s/health/ready", _url(host, port))
         try:
             yield
         finally:
             server.should_exit = True
             await asyncio.wait({task}, timeout=2 * _LAST_REQUESTS_SECONDS)
+            await sender.close()
+
+
+def _url(host: str, port: int) -> str:
+    """An address as others reach it, which for all addresses of a machine is its name."""
+    if ip_address(host).is_unspecified:
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _listening(address: str) -> socket.socket:

@@ -131,12 +131,14 @@ class CancelCommand(_Addressed):
 
 Command: TypeAlias = StartCommand | ResumeCommand | MigrateCommand | CancelCommand
 
-_MODELS: Final[dict[str, type[Command]]] = {
+COMMAND_MODELS: Final[dict[str, type[Command]]] = {
     "start": StartCommand,
     "resume": ResumeCommand,
     "migrate": MigrateCommand,
     "cancel": CancelCommand,
 }
+"""The commands by their type."""
+
 _DECODER: Final = msgspec.json.Decoder()
 
 
@@ -183,10 +185,10 @@ def decode_command(value: bytes | None) -> Command:
     document = _document(value)
     _check_schema(document)
     kind = document.get("type")
-    model = _MODELS.get(kind) if isinstance(kind, str) else None
+    model = COMMAND_MODELS.get(kind) if isinstance(kind, str) else None
     if model is None:
         wrong = "is missing" if kind is None else "is unknown"
-        raise _refusal(document, f"'type' {wrong}: write one of {', '.join(map(repr, _MODELS))}")
+        raise _refusal(document, f"'type' {wrong}: write one of {', '.join(map(repr, COMMAND_MODELS))}")
     try:
         return model.model_validate(document)
     except ValidationError as error:

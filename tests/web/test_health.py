@@ -17,8 +17,10 @@ from confluent_kafka import Producer
 
 from hephaestus_stream.cli.failure import ExitCode
 from hephaestus_stream.errors import SettingsError
-from hephaestus_stream.runtime.health import HealthReport, ReplayProgress, WorkerHealth
+from hephaestus_stream.runtime.facade import WorkerFacade
+from hephaestus_stream.runtime.health import ReplayProgress, WorkerHealth
 from hephaestus_stream.runtime.topics import create_topics
+from hephaestus_stream.settings import Settings, load_settings
 from hephaestus_stream.web.connections import OpenConnections
 from hephaestus_stream.web.server import require_known, serving
 from hephaestus_stream.wire.connection import Connection
@@ -26,6 +28,12 @@ from hephaestus_stream.wire.topics import Topics
 from tests.cli.command_line import FLOWS, CommandLine
 
 Eventually = Callable[[Callable[[], bool]], None]
+
+
+def at(port: int) -> Settings:
+    return load_settings(http=f"127.0.0.1:{port}")
+
+
 WELL = WorkerHealth(joined=True, ready=(0, 1))
 
 
@@ -112,12 +120,12 @@ def test_a_worker_that_replays_says_how_far_it_is_and_why_a_partition_stays_clos
     ],
 )
 async def test_each_reason_not_to_be_ready_is_told_with_503(health: WorkerHealth, reason: str) -> None:
-    report = HealthReport()
+    report = WorkerFacade()
     port = free_port()
-    async with serving(f"127.0.0.1:{port}", report):
-        report.attach(lambda: WELL)
+    async with serving(at(port), report):
+        report.health.attach(lambda: WELL)
         assert (await answer(port, "ready"))[0] == 200
-        report.attach(lambda: health)
+        report.health.attach(lambda: health)
         code, said = await answer(port, "ready")
         live, _ = await answer(port, "live")
 
@@ -127,10 +135,10 @@ async def test_each_reason_not_to_be_ready_is_told_with_503(health: WorkerHealth
 
 
 async def test_of_many_who_send_half_a_request_few_are_kept_and_a_probe_is_answered() -> None:
-    port, report = free_port(), HealthReport()
-    report.attach(lambda: WELL)
+    port, report = free_port(), WorkerFacade()
+    report.health.attach(lambda: WELL)
     patient = OpenConnections(limit=8, request_within=timedelta(hours=1))
-    async with serving(f"127.0.0.1:{port}", report, connections=patient):
+    async with serving(at(port), report, connections=patient):
         half = [await half_a_request(port) for _ in range(30)]
         assert (await answer(port, "ready"))[0] == 200
         ended = [reader for reader, _ in half[:22]]
@@ -142,10 +150,10 @@ async def test_of_many_who_send_half_a_request_few_are_kept_and_a_probe_is_answe
 
 
 async def test_a_connection_without_a_whole_request_is_dropped_in_time() -> None:
-    port, report = free_port(), HealthReport()
-    report.attach(lambda: WELL)
+    port, report = free_port(), WorkerFacade()
+    report.health.attach(lambda: WELL)
     hasty = OpenConnections(request_within=timedelta(milliseconds=100))
-    async with serving(f"127.0.0.1:{port}", report, connections=hasty):
+    async with serving(at(port), report, connections=hasty):
         reader, writer = await half_a_request(port)
         assert await end_of(reader) == b""
         assert (await answer(port, "ready"))[0] == 200
@@ -153,9 +161,9 @@ async def test_a_connection_without_a_whole_request_is_dropped_in_time() -> None
 
 
 async def test_a_connection_may_ask_again_and_again() -> None:
-    port, report = free_port(), HealthReport()
-    report.attach(lambda: WELL)
-    async with serving(f"127.0.0.1:{port}", report):
+    port, report = free_port(), WorkerFacade()
+    report.health.attach(lambda: WELL)
+    async with serving(at(port), report):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(3):
             writer.write(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n")
@@ -163,10 +171,10 @@ async def test_a_connection_may_ask_again_and_again() -> None:
         writer.close()
 
 
-@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
-async def test_nothing_but_the_probes_is_served(path: str) -> None:
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_no_page_is_made_of_what_other_sites_serve(path: str) -> None:
     port = free_port()
-    async with serving(f"127.0.0.1:{port}", HealthReport()):
+    async with serving(at(port), WorkerFacade()):
         assert (await asyncio.to_thread(fetched, f"http://127.0.0.1:{port}{path}"))[0] == 404
 
 
@@ -182,7 +190,7 @@ async def test_an_address_that_is_taken_is_a_wrong_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(SettingsError, match=f"cannot listen on {address}"):
-            async with serving(address, HealthReport()):
+            async with serving(load_settings(http=address), WorkerFacade()):
                 pass
 
 

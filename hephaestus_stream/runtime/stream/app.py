@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -248,6 +248,10 @@ class StreamApp(faust.App):
         if not self.keeps_copies:
             return frozenset()
         return frozenset(tp.partition for tp in self.assignor.assigned_standbys() if tp.topic == self.commands_topic)
+
+    def distribution(self) -> Mapping[str, Mapping[str, Sequence[int]]]:
+        """The partitions by topic, by the URL of their owner, as the group's leader has told all of its members."""
+        return cast(EvenAssignor, self.assignor).external_topics_metadata()
 
     def _new_transport(self) -> TransportT:
         return _Transport(self.conf.broker_consumer, self)

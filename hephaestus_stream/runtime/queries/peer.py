@@ -1,0 +1,109 @@
+"""Another worker, asked over HTTP for the partitions that it owns: one hop, which it goes no further."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from hephaestus_stream.errors import PartitionUnavailableError, RunNotFoundError
+from hephaestus_stream.runtime.queries.directory import Member
+from hephaestus_stream.wire.instance import Unavailable, UnavailableReason
+
+PARTITIONS_HEADER: Final = "Hephaestus-Partitions"
+"""The partitions that a worker asks another one for."""
+
+WORKER_HEADER: Final = "Hephaestus-Worker"
+"""The id of the worker that is meant."""
+
+TIMEOUT_SECONDS: Final = 5.0
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+Parameters = Mapping[str, str | int | Sequence[str]]
+
+
+class Peers:
+    """The other workers of the group.
+
+    Args:
+        token: What they ask for, where they do.
+    """
+
+    def __init__(self, token: str | None) -> None:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        # A proxy of the environment is for the world outside.
+        self._client = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
+
+    async def ask(
+        self, member: Member, path: str, model: type[ModelT], *, partitions: Collection[int], parameters: Parameters
+    ) -> ModelT | tuple[Unavailable, ...]:
+        """Asks a worker about partitions of its own.
+
+        Raises:
+            RunNotFoundError: It has no such run.
+        """
+        if member.url is None:
+            return lacking(partitions, "unreachable", "its owner serves no HTTP: `http` is off there")
+        headers = {PARTITIONS_HEADER: ",".join(map(str, sorted(partitions))), WORKER_HEADER: member.id}
+        try:
+            answer = await self._client.get(f"{member.url}{path}", params=_given(parameters), headers=headers)
+        except httpx.HTTPError as error:
+            message = f"its owner at {member.url} does not answer ({type(error).__name__})"
+            return lacking(partitions, "unreachable", message)
+        if answer.status_code == httpx.codes.OK:
+            try:
+                return model.model_validate_json(answer.content)
+            except ValidationError:
+                return lacking(partitions, "unreachable", f"{member.url} does not answer as a worker does")
+        return _refused(member, answer, partitions)
+
+    async def close(self) -> None:
+        """Lets the connections go."""
+        await self._client.aclose()
+
+
+def lacking(partitions: Collection[int], reason: UnavailableReason, message: str) -> tuple[Unavailable, ...]:
+    """These partitions, and why they cannot be asked."""
+    return tuple(Unavailable(partition=each, reason=reason, message=message) for each in sorted(partitions))
+
+
+def instance_path(key: str) -> str:
+    """The path of an instance: its key is one segment of it, whatever it holds."""
+    return f"/instances/{quote(key, safe='')}"
+
+
+def _given(parameters: Parameters) -> dict[str, str | int | Sequence[str]]:
+    return {name: value for name, value in parameters.items() if value not in ("", ())}
+
+
+def _refused(member: Member, answer: httpx.Response, partitions: Collection[int]) -> tuple[Unavailable, ...]:
+    try:
+        problem = _Problem.model_validate_json(answer.content)
+    except ValidationError:
+        problem = _Problem(detail=f"it answers {answer.status_code}")
+    if answer.status_code == httpx.codes.NOT_FOUND and problem.reason == "not_found":
+        raise RunNotFoundError(problem.detail)
+    if problem.unavailable:
+        return problem.unavailable
+    return lacking(partitions, "unreachable", f"its owner at {member.url}: {problem.detail}")
+
+
+class _Problem(BaseModel):
+    detail: str = ""
+    reason: str | None = None
+    unavailable: tuple[Unavailable, ...] = ()
+
+
+def found(answer: ModelT | tuple[Unavailable, ...]) -> ModelT:
+    """The answer about one key.
+
+    Raises:
+        PartitionUnavailableError: There is none.
+    """
+    if isinstance(answer, tuple):
+        raise PartitionUnavailableError(answer)
+    return answer

@@ -1,0 +1,93 @@
+"""What every request passes before a route sees it: bounds, the host that it names, its path as it was written."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hephaestus_stream.web.problems import ProblemError, answer, unexpected
+
+MOST_BYTES: Final = 1_100_000
+"""Of a body: a command of the largest size that a topic takes, and some more."""
+
+MOST_OF_URL: Final = 8_000
+
+_LOCAL: Final = frozenset(("localhost", "127.0.0.1", "[::1]"))
+
+
+class Guard:
+    """Wraps an application.
+
+    The path is routed as it came: a key may have slashes, which are escaped in it.
+
+    Args:
+        app: What it wraps.
+        is_local: Whether only requests to a name of this machine are let in: where no token is asked for, a page of
+            some other site could send them from a browser here, under a name of its own.
+    """
+
+    def __init__(self, app: ASGIApp, *, is_local: bool) -> None:
+        self._app = app
+        self._is_local = is_local
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets a request through, or answers it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        async def call() -> None:
+            self._check(scope)
+            # The raw path may have a query's part in some servers.
+            path = scope["raw_path"].partition(b"?")[0].decode("ascii", errors="replace")
+            await self._app({**scope, "path": path}, _bounded(scope, receive), sending)
+
+        async def tell(response: ASGIApp) -> None:
+            if not has_begun:
+                await response(scope, receive, send)
+
+        try:
+            await unexpected(call, tell)
+        except ProblemError as error:
+            await tell(answer(error.problem, error.headers))
+
+    def _check(self, scope: Scope) -> None:
+        headers = dict(scope["headers"])
+        if len(scope["raw_path"]) + len(scope["query_string"]) > MOST_OF_URL:
+            raise ProblemError(HTTPStatus.REQUEST_URI_TOO_LONG, "uri-too-long", f"over {MOST_OF_URL} bytes of URL")
+        host = headers.get(b"host", b"").decode("latin-1")
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        # Whoever probes a worker may call it anything, and learns nothing but how it is.
+        if self._is_local and name not in _LOCAL and not scope["raw_path"].startswith(b"/health/"):
+            detail = "this worker is served to this machine alone: ask it as localhost or 127.0.0.1"
+            raise ProblemError(HTTPStatus.MISDIRECTED_REQUEST, "misdirected", detail)
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length[:20]) > MOST_BYTES:
+            raise _too_large()
+
+
+def _bounded(scope: Scope, receive: Receive) -> Receive:
+    """Counts what comes in: a body without a length may be of any."""
+    received = 0
+
+    async def receiving() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MOST_BYTES:
+            raise _too_large()
+        return message
+
+    return receiving if scope["method"] in {"POST", "PUT", "PATCH"} else receive
+
+
+def _too_large() -> ProblemError:
+    return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", f"a body has {MOST_BYTES} bytes at most")

@@ -1,0 +1,188 @@
+"""Every error as problem details (RFC 9457), those of the framework included."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from hephaestus_stream.errors import (
+    ApiRefusedError,
+    CommandError,
+    CommandRefusedError,
+    HephaestusError,
+    InvalidCursorError,
+    InvalidKeyError,
+    NoAnswerError,
+    PartitionUnavailableError,
+    RunNotFoundError,
+    WorkerNotReadyError,
+)
+from hephaestus_stream.wire.instance import Unavailable
+
+_logger: Final = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+_TYPE: Final = "urn:hephaestus:problem:"
+_AGAIN_SECONDS: Final = "1"
+_MOST_DETAIL: Final = 2_000
+
+_REFUSED: Final[Mapping[str, HTTPStatus]] = {
+    "not_found": HTTPStatus.NOT_FOUND,
+    "unknown_workflow": HTTPStatus.NOT_FOUND,
+    "unknown_version": HTTPStatus.NOT_FOUND,
+    "unknown_node": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "unknown_event": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "not_external": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "invalid_key": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "invalid_payload": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "undecodable": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "unsupported_schema": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "too_large": HTTPStatus.CONTENT_TOO_LARGE if hasattr(HTTPStatus, "CONTENT_TOO_LARGE") else HTTPStatus(413),
+    "engine_error": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""Refusals of the engine; all others speak of what stands against the command, which is a conflict."""
+
+
+class Problem(BaseModel):
+    """Problem details.
+
+    Attributes:
+        type: Which kind of problem it is, as a URN that does not change.
+        title: The kind in words.
+        status: The status of the answer.
+        detail: What is wrong here, and the way out.
+        reason: The engine's word for it, where it has one; those of docs/wire.md.
+        unavailable: The partitions that cannot be asked.
+        errors: What is wrong with which part of a request.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    reason: str | None = None
+    unavailable: tuple[Unavailable, ...] = ()
+    errors: tuple[dict[str, Any], ...] = Field(default=())
+
+
+class ProblemError(Exception):
+    """A problem on its way out."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        unavailable: Iterable[object] = (),
+    ) -> None:
+        self.problem = Problem(
+            type=_TYPE + kind,
+            title=HTTPStatus(status).phrase,
+            status=status,
+            detail=detail,
+            unavailable=tuple(Unavailable.model_validate(each, from_attributes=True) for each in unavailable),
+        )
+        self.headers = dict(headers or {})
+        super().__init__(detail)
+
+
+def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The answer that tells a problem."""
+    document = problem.model_dump(mode="json", exclude_defaults=True)
+    return JSONResponse(document, problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def responses(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """The problems that a route may answer with, for its description."""
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {code: {"description": HTTPStatus(code).phrase, "content": {MEDIA_TYPE: schema}} for code in codes}
+
+
+def tell_problems(app: FastAPI) -> None:
+    """Answers every error of an application with problem details."""
+
+    def handle(kind: type[Exception], teller: Callable[[Any], tuple[Problem, Mapping[str, str]]]) -> None:
+        async def handler(_request: Request, error: Exception) -> JSONResponse:
+            return answer(*teller(error))
+
+        app.add_exception_handler(kind, handler)
+
+    handle(ProblemError, lambda error: (error.problem, error.headers))
+    handle(HephaestusError, lambda error: (problem_of(error), _headers(error)))
+    handle(RequestValidationError, lambda error: (_of_request(error), {}))
+    handle(HTTPException, lambda error: (_of_framework(error), error.headers or {}))
+
+
+def problem_of(error: HephaestusError) -> Problem:
+    """What an error of ours is over HTTP."""
+    match error:
+        case RunNotFoundError():
+            return _problem(HTTPStatus.NOT_FOUND, "not-found", error, reason="not_found")
+        case PartitionUnavailableError():
+            unavailable = tuple(Unavailable.model_validate(each, from_attributes=True) for each in error.unavailable)
+            problem = _problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", error)
+            return problem.model_copy(update={"unavailable": unavailable})
+        case WorkerNotReadyError():
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", error)
+        case InvalidCursorError():
+            return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-cursor", error)
+        case CommandRefusedError():
+            status = _REFUSED.get(error.reason, HTTPStatus.CONFLICT)
+            return _problem(status, "refused", error, reason=error.reason)
+        case CommandError():
+            status = _REFUSED.get(error.reason, HTTPStatus.UNPROCESSABLE_ENTITY)
+            return _problem(status, "invalid-command", error, reason=error.reason)
+        case InvalidKeyError():
+            return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-key", error, reason="invalid_key")
+        case NoAnswerError():
+            return _problem(HTTPStatus.GATEWAY_TIMEOUT, "no-answer", error)
+        case ApiRefusedError():
+            return _problem(HTTPStatus.FORBIDDEN, "forbidden", error)
+        case _:
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", error)
+
+
+def _problem(status: HTTPStatus, kind: str, error: Exception, *, reason: str | None = None) -> Problem:
+    detail = str(error)[:_MOST_DETAIL]
+    return Problem(type=_TYPE + kind, title=status.phrase, status=status, detail=detail, reason=reason)
+
+
+def _headers(error: HephaestusError) -> dict[str, str]:
+    return {"Retry-After": _AGAIN_SECONDS} if problem_of(error).status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+
+
+def _of_request(error: RequestValidationError) -> Problem:
+    # What was sent is not told again: it may be a secret, or large.
+    errors = tuple(
+        {"in": ".".join(map(str, each["loc"]))[:200], "message": str(each["msg"])[:500]} for each in error.errors()[:20]
+    )
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    detail = "; ".join(f"{each['in']}: {each['message']}" for each in errors)[:_MOST_DETAIL]
+    return Problem(type=_TYPE + "invalid-request", title=status.phrase, status=status, detail=detail, errors=errors)
+
+
+def _of_framework(error: HTTPException) -> Problem:
+    status = HTTPStatus(error.status_code)
+    kind = status.phrase.lower().replace(" ", "-")
+    return Problem(type=_TYPE + kind, title=status.phrase, status=status, detail=error.detail)
+
+
+async def unexpected(call: Callable[[], Awaitable[None]], tell: Callable[[JSONResponse], Awaitable[None]]) -> None:
+    """Answers an error that nobody expected without telling of its inside; the log has the rest."""
+    try:
+        await call()
+    except Exception:
+        _logger.exception("a request failed by an unexpected error")
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        detail = "an unexpected error; the worker's log has its traceback. Please report it"
+        await tell(answer(Problem(type=_TYPE + "unexpected", title=status.phrase, status=status, detail=detail)))
