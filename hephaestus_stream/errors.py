@@ -201,10 +201,10 @@ class PartitionUnavailableError(HephaestusError):
         unavailable: The partitions, and what is wrong with each.
     """
 
-    def __init__(self, unavailable: Sequence[UnavailablePartition]) -> None:
+    def __init__(self, unavailable: Sequence[UnavailablePartition], message: str = "") -> None:
         self.unavailable = tuple(unavailable)
         reasons = "; ".join(f"partition {each.partition}: {each.message}" for each in self.unavailable)
-        super().__init__(f"not all partitions can be asked now ({reasons}): ask again")
+        super().__init__(message or f"not all partitions can be asked now ({reasons}): ask again")
 
 
 class WorkerNotReadyError(HephaestusError):

@@ -27,8 +27,9 @@ from hephaestus_stream.cli.failure import (
 _TRY = Group("Try it", sort_key=0)
 _RUN = Group("Run workflows", sort_key=1)
 _TALK = Group("Talk to running workflows", sort_key=2)
-_LOOK = Group("Look at definitions", sort_key=3)
-_KAFKA = Group("Kafka", sort_key=4)
+_FIND = Group("Find instances", sort_key=3)
+_LOOK = Group("Look at definitions", sort_key=4)
+_KAFKA = Group("Kafka", sort_key=5)
 _GENERAL = Group("General", sort_key=20)
 
 app = App(
@@ -137,6 +138,55 @@ _command(
 
 ```sh
 hephaestus cancel OrderFlow orderid::abc123 --reason 'customer asked'
+```
+""",
+)
+_command(
+    "hephaestus_stream.cli.instances:get",
+    name="get",
+    group=_FIND,
+    help="""Show one instance: its nodes with attempts and results, what it waits for, and until when.
+
+```sh
+hephaestus get workflows.order:OrderFlow abc123
+hephaestus get OrderFlow orderid::abc123 --output json
+```
+
+The worker that owns it answers, from what it has committed; any worker knows which one that is. Code 6: there is none.
+""",
+)
+_command(
+    "hephaestus_stream.cli.instances:list_",
+    name="list",
+    group=_FIND,
+    help="""List the instances that fit, newest first.
+
+```sh
+hephaestus list --status failed
+hephaestus list OrderFlow --waiting-at review --started-from 2026-01-01T00:00:00Z --all
+```
+""",
+)
+_command(
+    "hephaestus_stream.cli.instances:count",
+    name="count",
+    group=_FIND,
+    help="""Count the instances that fit.
+
+```sh
+hephaestus count --by workflow --by status
+hephaestus count OrderFlow --by node
+```
+""",
+)
+_command(
+    "hephaestus_stream.cli.instances:history",
+    name="history",
+    group=_FIND,
+    help="""Tell what has happened to an instance.
+
+```sh
+hephaestus history workflows.order:OrderFlow abc123
 ```
 """,
 )

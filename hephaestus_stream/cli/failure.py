@@ -13,6 +13,8 @@ from rich.text import Text
 
 from hephaestus_stream.errors import (
     AccessDeniedError,
+    ApiRefusedError,
+    ApiUnreachableError,
     BrokerRefusedError,
     BrokerUnreachableError,
     CommandError,
@@ -20,9 +22,12 @@ from hephaestus_stream.errors import (
     CommitFailedError,
     FencedError,
     HephaestusError,
+    InvalidCursorError,
     InvalidKeyError,
     NoAnswerError,
     OutOfResourcesError,
+    PartitionUnavailableError,
+    RunNotFoundError,
     SettingsError,
     StoreFailedError,
     UsageError,
@@ -38,6 +43,7 @@ class ExitCode(IntEnum):
     REFUSED = 3
     UNREACHABLE = 4
     NO_ANSWER = 5
+    NOT_FOUND = 6
     RESTART = 75  # EX_TEMPFAIL of sysexits.h: try again later
     NO_RESTART = 78  # EX_CONFIG: a worker that has failed for good; a step may end its process with 0, 1 or 2
     INTERRUPTED = 130
@@ -48,8 +54,8 @@ SIGNALLED: Final = 128
 
 EXIT_CODES_HELP: Final = (
     "Exit codes: **0** done, **1** failed, **2** wrong usage or settings, **3** refused by the engine, "
-    "**4** no broker reachable, or it refuses us, **5** no answer in time, **75** a worker that should be started "
-    "again, **78** one that no restart mends, **130** Ctrl-C."
+    "**4** no broker or worker reachable, or it refuses us, **5** no answer in time, **6** not found, **75** a worker "
+    "that should be started again, **78** one that no restart mends, **130** Ctrl-C."
 )
 
 WHERE_EXIT_CODES_ARE: Final = "`hephaestus --help` says what the exit codes mean."
@@ -58,6 +64,11 @@ _CODES: Final[tuple[tuple[type[HephaestusError], ExitCode], ...]] = (
     (UsageError, ExitCode.USAGE),
     (SettingsError, ExitCode.USAGE),
     (InvalidKeyError, ExitCode.USAGE),
+    (InvalidCursorError, ExitCode.USAGE),
+    (RunNotFoundError, ExitCode.NOT_FOUND),
+    (ApiUnreachableError, ExitCode.UNREACHABLE),
+    (ApiRefusedError, ExitCode.UNREACHABLE),
+    (PartitionUnavailableError, ExitCode.NO_ANSWER),
     (CommandRefusedError, ExitCode.REFUSED),
     (CommandError, ExitCode.REFUSED),
     (BrokerUnreachableError, ExitCode.UNREACHABLE),

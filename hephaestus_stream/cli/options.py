@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 
 from hephaestus_stream.cli.local import running_local_kafka
+from hephaestus_stream.client import Client
 from hephaestus_stream.errors import UsageError
 from hephaestus_stream.settings import Settings, load_settings
 
@@ -61,6 +62,25 @@ class KafkaOptions:
         return {name: value for name, _, value in (option.partition("=") for option in self.kafka)} or None
 
 
+@Parameter(name="*", group=Group("Workers", sort_key=10))
+@dataclass(frozen=True, kw_only=True)
+class ApiOptions:
+    """How a command reaches the workers over HTTP."""
+
+    api: Annotated[
+        str | None, Parameter(help="`http://host:port` of a worker, several with commas. Env: HEPHAESTUS_API.")
+    ] = None
+    api_token_file: Annotated[
+        Path | None, Parameter(help="A file with the token that they want. Env: HEPHAESTUS_API_TOKEN_FILE.")
+    ] = None
+
+    def client(self) -> Client:
+        """A client for those who only read; raises as `KafkaOptions.settings` does."""
+        given = {"api": self.api, "api_token_file": self.api_token_file}
+        settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+        return Client(settings.connection, keys=settings.keys(), api=settings.api, api_token=settings.token_for_api())
+
+
 def _option(setting: str, help: str) -> Parameter:  # noqa: A002 - the word of cyclopts
     """An option that the settings answer where it is not given; the help shows their default."""
     default = str(Settings.model_fields[setting].default)
@@ -82,7 +102,7 @@ class WorkerOptions:
         int | None, _option("standbys", "Workers that keep a copy of each partition, for a quick takeover.")
     ] = None
     http: Annotated[
-        str | None, Parameter(help="`host:port` on which it tells its health; off unless set. Env: HEPHAESTUS_HTTP.")
+        str | None, Parameter(help="`host:port` on which it serves HTTP; off unless set. Env: HEPHAESTUS_HTTP.")
     ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None, _option("log_level", "From which level on it logs.")
@@ -111,3 +131,4 @@ def _is_of_a_name(character: str) -> bool:
 
 KAFKA_DEFAULTS = KafkaOptions()
 WORKER_DEFAULTS = WorkerOptions()
+API_DEFAULTS = ApiOptions()

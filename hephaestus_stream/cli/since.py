@@ -1,4 +1,4 @@
-"""The option `--since`: so long ago, or an instant."""
+"""A time as an option takes it: so long ago, or an instant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w":
 _AGO: Final = re.compile(rf"([0-9]{{1,6}})([{''.join(_UNITS)}])")
 
 
-def instant_of(argument: str, *, now: datetime) -> datetime:
+def instant_of(argument: str, *, now: datetime, option: str = "--since") -> datetime:
     """The instant that `2h` or `2026-11-23T06:04` names; one without a zone is in UTC.
 
     Raises:
@@ -26,5 +26,6 @@ def instant_of(argument: str, *, now: datetime) -> datetime:
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(
-            f"--since {argument!a} is no time: write how long ago, as 30m, 2h or 7d, or an instant, as 2026-11-23T06:04"
+            f"{option} {argument!a} is no time: write how long ago, as 30m, 2h or 7d, or an instant, as "
+            "2026-11-23T06:04"
         ) from None

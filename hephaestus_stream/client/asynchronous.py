@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Any, Self, TypeVar, Unpack, overload
 from weakref import WeakKeyDictionary
 
+from hephaestus_stream.client.api import AsyncApi, api_place
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.landing import Landing
 from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connected_by, seconds_of
+from hephaestus_stream.client.questions import Filtering, counting, getting, listing, tell_missing, telling, whole
 from hephaestus_stream.client.run import Published, Receipt, Run
+from hephaestus_stream.client.snapshot import InstanceSnapshot
 from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, Transport
 from hephaestus_stream.client.verbs import Call, cancelling, migrating, not_ended, resuming, starting
 from hephaestus_stream.core.event import NodeEvent
@@ -18,7 +23,9 @@ from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.encryption.key import KeyProvider
 from hephaestus_stream.wire.command import Command
 from hephaestus_stream.wire.connection import Connection
-from hephaestus_stream.wire.output import Reply
+from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
+from hephaestus_stream.wire.output import HistoryRecord, Reply
+from hephaestus_stream.wire.query import MAX_PAGE, CountBy, Order
 from hephaestus_stream.wire.request import AnyWorkflow
 
 InputT = TypeVar("InputT")
@@ -43,6 +50,9 @@ class AsyncClient:
         repeat_after: When a command without an answer is repeated; the next time after twice as long, and so on.
         keys: Encrypts what is sent, and decrypts the results that come back; unless given, those of the settings, where
             the connection is that of the settings, too.
+        api: Where workers answer over HTTP, which `get`, `list`, `count` and `history` ask; that of the settings unless
+            given.
+        api_token: The token that they want to see; that of the settings unless given.
 
     Raises:
         SettingsError: A setting is wrong.
@@ -56,9 +66,14 @@ class AsyncClient:
         namespace: str | None = None,
         repeat_after: timedelta = DEFAULT_REPEAT_AFTER,
         keys: KeyProvider | None = None,
+        api: str | None = None,
+        api_token: str | None = None,
     ) -> None:
         connection, cipher = connected_by(connection, bootstrap=bootstrap, namespace=namespace, keys=keys)
         self._transport = Transport(connection, repeat_after=repeat_after, cipher=cipher)
+        self._cipher = cipher
+        self._api_place = partial(api_place, api, api_token)
+        self._apis: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncApi] = WeakKeyDictionary()
         self._landings: WeakKeyDictionary[asyncio.AbstractEventLoop, Landing] = WeakKeyDictionary()
 
     async def __aenter__(self) -> Self:
@@ -81,6 +96,9 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Sends what is left, then disconnects; those who still wait see an error."""
+        api = self._apis.pop(asyncio.get_running_loop(), None)
+        if api is not None:
+            await api.close()
         await asyncio.to_thread(self._transport.close)
 
     async def start(
@@ -204,6 +222,96 @@ class AsyncClient:
                 raise
             raise not_ended(run, id, timeout) from None
 
+    async def get(
+        self,
+        workflow: Run | AnyWorkflow | str,
+        id: str | None = None,  # noqa: A002 - as above
+        *,
+        run: str | None = None,
+        minimum: int | None = None,
+    ) -> InstanceSnapshot:
+        """Returns an instance as its owner has committed it: its nodes, results, waits, attempts and next timer.
+
+        Args:
+            workflow: The class, or its stored name with the full key as the id; or a `Run`, whose own position is the
+                minimum then: no former owner of its partition answers with the past.
+            id: The business value.
+            run: Which run; else the live one that started last, else the one that started last.
+            minimum: The position of an answer that it must know of.
+
+        Raises:
+            RunNotFoundError: There is none, or it is not kept any more.
+            PartitionUnavailableError: Nobody owned its partition for 10 s.
+            ApiUnreachableError: No worker answers.
+            ApiRefusedError: They want another token.
+        """
+        return await self._api().ask(getting(workflow, id, run=run, minimum=minimum, cipher=self._cipher))
+
+    async def list(
+        self,
+        workflow: AnyWorkflow | str | None = None,
+        *,
+        order: Order = "newest",
+        partial: bool = False,
+        **filtering: Unpack[Filtering],
+    ) -> AsyncIterator[InstanceSummary]:
+        """Yields the instances that fit, by the time of their start; pages are fetched as they are needed.
+
+        Args:
+            workflow: The class or its stored name; all unless given.
+            order: Newest or oldest first.
+            partial: Whether partitions that nobody can answer for are left out, which is logged.
+            filtering: See `Filtering`.
+
+        Raises:
+            PartitionUnavailableError: Nobody owned a partition for 10 s, and `partial` is not set.
+            ApiUnreachableError: No worker answers.
+            ApiRefusedError: They want another token.
+        """
+        cursor: str | None = None
+        while True:
+            question = listing(workflow, filtering, order=order, limit=MAX_PAGE, cursor=cursor)
+            page = await self._api().ask(question if partial else whole(question))
+            tell_missing(page)
+            for instance in page.instances:
+                yield instance
+            if (cursor := page.cursor) is None:
+                return
+
+    async def count(
+        self,
+        workflow: AnyWorkflow | str | None = None,
+        *,
+        by: Iterable[CountBy] = (),
+        partial: bool = False,
+        **filtering: Unpack[Filtering],
+    ) -> InstanceCounts:
+        """Counts the instances that fit, by `workflow`, `status` and `node` as asked for; the rest is as in `list`."""
+        question = counting(workflow, filtering, by=by)
+        counts = await self._api().ask(question if partial else whole(question))
+        tell_missing(counts)
+        return counts
+
+    async def history(
+        self,
+        workflow: Run | AnyWorkflow | str,
+        id: str | None = None,  # noqa: A002 - as above
+        *,
+        run: str | None = None,
+        after: int = 0,
+    ) -> AsyncIterator[HistoryRecord]:
+        """Yields what has happened to an instance so far, in the order of the sequence, from behind `after` on.
+
+        Which run is meant, and what is raised, is as in `get`.
+        """
+        while True:
+            page = await self._api().ask(telling(workflow, id, run=run, after=after))
+            for event in page.events:
+                yield HistoryRecord.model_validate(event)
+            if page.after is None:
+                return
+            after = page.after
+
     async def send(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Reply:  # noqa: ASYNC109 - as above
         """Sends a command as it stands and returns the engine's answer, accepted or refused.
 
@@ -233,6 +341,14 @@ class AsyncClient:
         """
         await self.open()
         return await self._landing().bring(self._transport.publish(command, timeout=timeout))
+
+    def _api(self) -> AsyncApi:
+        """The HTTP of the running loop."""
+        loop = asyncio.get_running_loop()
+        api = self._apis.get(loop)
+        if api is None:
+            api = self._apis[loop] = AsyncApi(self._api_place())
+        return api
 
     def _landing(self) -> Landing:
         """The landing of the running loop; a client may be used from several."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from datetime import timedelta
+from functools import partial
 from typing import Any, Self, TypeVar, Unpack, overload
 
+from hephaestus_stream.client.api import Api, Question, api_place
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connected_by, seconds_of
+from hephaestus_stream.client.questions import Filtering, counting, getting, listing, tell_missing, telling, whole
 from hephaestus_stream.client.run import Published, Receipt, Run
+from hephaestus_stream.client.snapshot import InstanceSnapshot
 from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, Transport
 from hephaestus_stream.client.verbs import Call, cancelling, migrating, not_ended, resuming, starting
 from hephaestus_stream.core.event import NodeEvent
@@ -16,7 +21,9 @@ from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.encryption.key import KeyProvider
 from hephaestus_stream.wire.command import Command
 from hephaestus_stream.wire.connection import Connection
-from hephaestus_stream.wire.output import Reply
+from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
+from hephaestus_stream.wire.output import HistoryRecord, Reply
+from hephaestus_stream.wire.query import MAX_PAGE, CountBy, Order
 from hephaestus_stream.wire.request import AnyWorkflow
 
 InputT = TypeVar("InputT")
@@ -42,9 +49,14 @@ class Client:
         namespace: str | None = None,
         repeat_after: timedelta = DEFAULT_REPEAT_AFTER,
         keys: KeyProvider | None = None,
+        api: str | None = None,
+        api_token: str | None = None,
     ) -> None:
         connection, cipher = connected_by(connection, bootstrap=bootstrap, namespace=namespace, keys=keys)
         self._transport = Transport(connection, repeat_after=repeat_after, cipher=cipher)
+        self._cipher = cipher
+        self._api_place = partial(api_place, api, api_token)
+        self._api: Api | None = None
 
     def __enter__(self) -> Self:
         self.open()
@@ -60,6 +72,8 @@ class Client:
 
     def close(self) -> None:
         """Sends what is left, then disconnects, as `AsyncClient.close` does."""
+        if self._api is not None:
+            self._api.close()
         self._transport.close()
 
     def start(
@@ -140,6 +154,65 @@ class Client:
                 raise
             raise not_ended(run, id, timeout) from None
 
+    def get(
+        self,
+        workflow: Run | AnyWorkflow | str,
+        id: str | None = None,  # noqa: A002 - as above
+        *,
+        run: str | None = None,
+        minimum: int | None = None,
+    ) -> InstanceSnapshot:
+        """Returns an instance, as `AsyncClient.get` does."""
+        return self._ask(getting(workflow, id, run=run, minimum=minimum, cipher=self._cipher))
+
+    def list(
+        self,
+        workflow: AnyWorkflow | str | None = None,
+        *,
+        order: Order = "newest",
+        partial: bool = False,
+        **filtering: Unpack[Filtering],
+    ) -> Iterator[InstanceSummary]:
+        """Yields the instances that fit, as `AsyncClient.list` does."""
+        cursor: str | None = None
+        while True:
+            question = listing(workflow, filtering, order=order, limit=MAX_PAGE, cursor=cursor)
+            page = self._ask(question if partial else whole(question))
+            tell_missing(page)
+            yield from page.instances
+            if (cursor := page.cursor) is None:
+                return
+
+    def count(
+        self,
+        workflow: AnyWorkflow | str | None = None,
+        *,
+        by: Iterable[CountBy] = (),
+        partial: bool = False,
+        **filtering: Unpack[Filtering],
+    ) -> InstanceCounts:
+        """Counts the instances that fit, as `AsyncClient.count` does."""
+        question = counting(workflow, filtering, by=by)
+        counts = self._ask(question if partial else whole(question))
+        tell_missing(counts)
+        return counts
+
+    def history(
+        self,
+        workflow: Run | AnyWorkflow | str,
+        id: str | None = None,  # noqa: A002 - as above
+        *,
+        run: str | None = None,
+        after: int = 0,
+    ) -> Iterator[HistoryRecord]:
+        """Yields what has happened to an instance, as `AsyncClient.history` does."""
+        while True:
+            page = self._ask(telling(workflow, id, run=run, after=after))
+            yield from map(HistoryRecord.model_validate, page.events)
+            if page.after is None:
+                return
+            after = page.after
+
     def send(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Reply:
         """Sends a command and returns its answer, as `AsyncClient.send` does."""
         self.open()
@@ -153,6 +226,11 @@ class Client:
         """Sends a command without asking for an answer, as `AsyncClient.publish` does."""
         self.open()
         return self._transport.publish(command, timeout=timeout).result()
+
+    def _ask(self, question: Question[ResultT]) -> ResultT:
+        if self._api is None:
+            self._api = Api(self._api_place())
+        return self._api.ask(question)
 
     def _perform(self, call: Call[ResultT]) -> ResultT:
         self.open()

@@ -66,7 +66,10 @@ class Completion:
             status=record.status,
             ended_at=record.ended_at,
             error=record.error,
-            results={node: _opened(value, node, record, cipher) for node, value in record.results.items()},
+            results={
+                node: opened(value, Place("result", record.workflow, record.key, record.run, node), cipher)
+                for node, value in record.results.items()
+            },
             started_at=record.started_at,
             at=record.at,
             sequence=record.sequence,
@@ -79,33 +82,38 @@ class Completion:
             MissingResultError: The node has no result, or one that another event of it brought.
             PayloadUnreadableError: It is encrypted, and the client lacks the key.
         """
-        node = event.node.node_name
-        adapter = event.event.adapter
-        if adapter is None:
-            raise MissingResultError(f"{event.name} carries no payload, so it has no result to ask for")
-        if node not in self.results:
-            known = ", ".join(self.results) or "none"
-            raise MissingResultError(f"{self.key} has no result of {node}; the nodes with one are: {known}")
-        if is_envelope(self.results[node]):
-            raise PayloadUnreadableError(
-                f"the result of {node} in {self.key} is encrypted, and this client cannot decrypt it; give it the keys "
-                "that the worker had: the setting encryption_keys_file, or keys="
-            )
-        try:
-            # From JSON, since a strict model takes a time as text from there only.
-            return adapter.validate_json(to_json(self.results[node]))
-        except ValidationError as error:
-            raise MissingResultError(
-                f"the result of {node} in {self.key} is no payload of {event.name}; another event of it came, or its "
-                f"model has changed: read it from `results` ({error.error_count()} fields differ)"
-            ) from error
+        return typed_result(self.results, event, key=self.key)
 
 
-def _opened(value: JsonValue, node: str, record: CompletionRecord, cipher: Cipher) -> JsonValue:
+def typed_result(results: Mapping[str, JsonValue], event: NodeEvent[PayloadT], *, key: str) -> PayloadT:
+    """The result of a node among those of a run; raises as `Completion.result` does."""
+    node = event.node.node_name
+    adapter = event.event.adapter
+    if adapter is None:
+        raise MissingResultError(f"{event.name} carries no payload, so it has no result to ask for")
+    if node not in results:
+        known = ", ".join(results) or "none"
+        raise MissingResultError(f"{key} has no result of {node}; the nodes with one are: {known}")
+    if is_envelope(results[node]):
+        raise PayloadUnreadableError(
+            f"the result of {node} in {key} is encrypted, and this client cannot decrypt it; give it the keys "
+            "that the worker had: the setting encryption_keys_file, or keys="
+        )
+    try:
+        # From JSON, since a strict model takes a time as text from there only.
+        return adapter.validate_json(to_json(results[node]))
+    except ValidationError as error:
+        raise MissingResultError(
+            f"the result of {node} in {key} is no payload of {event.name}; another event of it came, or its "
+            f"model has changed: read it from `results` ({error.error_count()} fields differ)"
+        ) from error
+
+
+def opened(value: JsonValue, place: Place, cipher: Cipher) -> JsonValue:
+    """A payload, decrypted where it is encrypted and the client has the key."""
     if not is_envelope(value):
         return value
     try:
-        place = Place("result", record.workflow, record.key, record.run, node)
         return cast("JsonValue", msgspec.json.decode(cipher.open(to_json(value), place)))
     except PayloadUnreadableError as error:
         if cipher.is_on:  # a client without keys may want to know no more than that a run has ended

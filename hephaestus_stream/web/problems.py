@@ -45,7 +45,7 @@ _REFUSED: Final[Mapping[str, HTTPStatus]] = {
     "invalid_payload": HTTPStatus.UNPROCESSABLE_ENTITY,
     "undecodable": HTTPStatus.UNPROCESSABLE_ENTITY,
     "unsupported_schema": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "too_large": HTTPStatus.CONTENT_TOO_LARGE if hasattr(HTTPStatus, "CONTENT_TOO_LARGE") else HTTPStatus(413),
+    "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "engine_error": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """Refusals of the engine; all others speak of what stands against the command, which is a conflict."""

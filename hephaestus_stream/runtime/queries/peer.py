@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from http import HTTPStatus
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -54,7 +55,7 @@ class Peers:
         except httpx.HTTPError as error:
             message = f"its owner at {member.url} does not answer ({type(error).__name__})"
             return lacking(partitions, "unreachable", message)
-        if answer.status_code == httpx.codes.OK:
+        if answer.status_code == HTTPStatus.OK:
             try:
                 return model.model_validate_json(answer.content)
             except ValidationError:
@@ -85,7 +86,7 @@ def _refused(member: Member, answer: httpx.Response, partitions: Collection[int]
         problem = _Problem.model_validate_json(answer.content)
     except ValidationError:
         problem = _Problem(detail=f"it answers {answer.status_code}")
-    if answer.status_code == httpx.codes.NOT_FOUND and problem.reason == "not_found":
+    if answer.status_code == HTTPStatus.NOT_FOUND and problem.reason == "not_found":
         raise RunNotFoundError(problem.detail)
     if problem.unavailable:
         return problem.unavailable
