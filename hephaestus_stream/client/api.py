@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
-from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from hephaestus_stream.client.question import Question
 from hephaestus_stream.errors import (
     ApiRefusedError,
     ApiUnreachableError,
@@ -30,18 +30,7 @@ PATIENCE_SECONDS: Final = 10.0
 
 _UNAVAILABLE: Final = retry_if_exception_type(PartitionUnavailableError)
 _STOP: Final = stop_after_delay(PATIENCE_SECONDS)
-_WAIT: Final = wait_exponential_jitter(initial=0.1, max=1)
-
-Parameters = Mapping[str, str | int | Sequence[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Question(Generic[ResultT]):
-    """What is asked, and how the answer is read."""
-
-    path: str
-    parameters: Parameters
-    read: Callable[[bytes], ResultT]
+_WAIT: Final = wait_random_exponential(multiplier=0.2, max=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
-from functools import partial
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 from weakref import WeakKeyDictionary
 
-from hephaestus_stream.client.api import AsyncApi, api_place
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.landing import Landing
 from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connected_by, seconds_of
@@ -27,6 +25,9 @@ from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
 from hephaestus_stream.wire.output import HistoryRecord, Reply
 from hephaestus_stream.wire.query import MAX_PAGE, CountBy, Order
 from hephaestus_stream.wire.request import AnyWorkflow
+
+if TYPE_CHECKING:
+    from hephaestus_stream.client.api import AsyncApi
 
 InputT = TypeVar("InputT")
 PayloadT = TypeVar("PayloadT")
@@ -72,7 +73,7 @@ class AsyncClient:
         connection, cipher = connected_by(connection, bootstrap=bootstrap, namespace=namespace, keys=keys)
         self._transport = Transport(connection, repeat_after=repeat_after, cipher=cipher)
         self._cipher = cipher
-        self._api_place = partial(api_place, api, api_token)
+        self._api_place = (api, api_token)
         self._apis: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncApi] = WeakKeyDictionary()
         self._landings: WeakKeyDictionary[asyncio.AbstractEventLoop, Landing] = WeakKeyDictionary()
 
@@ -347,7 +348,10 @@ class AsyncClient:
         loop = asyncio.get_running_loop()
         api = self._apis.get(loop)
         if api is None:
-            api = self._apis[loop] = AsyncApi(self._api_place())
+            # Whoever sends commands alone needs no HTTP, which takes a tenth of a second to import.
+            from hephaestus_stream.client.api import AsyncApi, api_place  # noqa: PLC0415 - as above
+
+            api = self._apis[loop] = AsyncApi(api_place(*self._api_place))
         return api
 
     def _landing(self) -> Landing:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from datetime import timedelta
-from functools import partial
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from hephaestus_stream.client.api import Api, Question, api_place
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connected_by, seconds_of
+from hephaestus_stream.client.question import Question
 from hephaestus_stream.client.questions import Filtering, counting, getting, listing, tell_missing, telling, whole
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.snapshot import InstanceSnapshot
@@ -25,6 +24,9 @@ from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
 from hephaestus_stream.wire.output import HistoryRecord, Reply
 from hephaestus_stream.wire.query import MAX_PAGE, CountBy, Order
 from hephaestus_stream.wire.request import AnyWorkflow
+
+if TYPE_CHECKING:
+    from hephaestus_stream.client.api import Api
 
 InputT = TypeVar("InputT")
 PayloadT = TypeVar("PayloadT")
@@ -55,7 +57,7 @@ class Client:
         connection, cipher = connected_by(connection, bootstrap=bootstrap, namespace=namespace, keys=keys)
         self._transport = Transport(connection, repeat_after=repeat_after, cipher=cipher)
         self._cipher = cipher
-        self._api_place = partial(api_place, api, api_token)
+        self._api_place = (api, api_token)
         self._api: Api | None = None
 
     def __enter__(self) -> Self:
@@ -229,7 +231,10 @@ class Client:
 
     def _ask(self, question: Question[ResultT]) -> ResultT:
         if self._api is None:
-            self._api = Api(self._api_place())
+            # Whoever sends commands alone needs no HTTP, which takes a tenth of a second to import.
+            from hephaestus_stream.client.api import Api, api_place  # noqa: PLC0415 - as above
+
+            self._api = Api(api_place(*self._api_place))
         return self._api.ask(question)
 
     def _perform(self, call: Call[ResultT]) -> ResultT:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from hephaestus_stream.client.api import Question
+from hephaestus_stream.client.question import Question
 from hephaestus_stream.client.run import Run
 from hephaestus_stream.client.snapshot import InstanceSnapshot
 from hephaestus_stream.core.node import Node

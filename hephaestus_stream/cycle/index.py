@@ -28,12 +28,12 @@ COMMANDS: Final = b"c"
 
 ACTIVE: Final = b"a"
 EXPIRY: Final = b"x"
-SUMMARIES: Final = b"s"
-BY_STATUS: Final = b"w"
-BY_TAG: Final = b"g"
-BY_NODE: Final = b"n"
-BY_NAME: Final = b"m"
-COUNTS: Final = b"q"
+SUMMARIES: Final = b"S"
+BY_STATUS: Final = b"W"
+BY_TAG: Final = b"G"
+BY_NODE: Final = b"N"
+BY_NAME: Final = b"M"
+COUNTS: Final = b"Q"
 DERIVED: Final = (ACTIVE, EXPIRY, SUMMARIES, BY_STATUS, BY_TAG, BY_NODE, BY_NAME, COUNTS)
 _WITH_HEADER: Final = frozenset((KEYS, INSTANCES, TIMERS, COMMANDS))
 

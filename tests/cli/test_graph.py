@@ -112,11 +112,11 @@ def test_of_an_instance_what_cannot_be_drawn_is_told(connection: Connection) -> 
     reach = ("-b", connection.bootstrap, "-n", connection.namespace)
 
     unknown = graph("graph", "workflows.order:OrderFlow", "-i", "abc124", *reach)
-    assert (unknown.code, unknown.out) == (1, "")
+    assert (unknown.code, unknown.out) == (6, "")
     assert unknown.err.startswith("error: orderid::abc124 has no run of OrderFlow, ")
 
     old = graph("graph", "workflows.order:OrderFlow", "-i", "abc123", *reach)
-    assert (old.code, old.out) == (1, "")
+    assert (old.code, old.out) == (6, "")
     assert "has version 1 of OrderFlow, and OrderFlow is version 2; name the class of version 1" in old.err
 
 

@@ -158,7 +158,7 @@ class Partition:
         What instances are found by is left out, unless there is none.
         """
         letters = "".join(chr(key[0]) for key, _ in self.store.scan(b"", limit=100_000))
-        return letters.translate(dict.fromkeys(map(ord, "gmnqsw"))) if "i" in letters else letters
+        return letters.translate(dict.fromkeys(map(ord, "GMNQSW"))) if "i" in letters else letters
 
 
 def replies(batch: Batch) -> list[Reply]:

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from rocksdict import Cache
 
 from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.index import INDEX_VERSION
 from hephaestus_stream.errors import CommitFailedError, ShardClosedError
 from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.changelog.store import Store
@@ -102,7 +103,7 @@ def test_a_topic_that_was_made_anew_while_the_worker_lives_closes_the_partition(
 
 def age_database(origin: Origin, *, as_of: datetime) -> None:
     """Dates a database that is closed, and gives it a key that was deleted since."""
-    store = Store(origin.folder / "0", cache=origin.cache)
+    store = Store(origin.folder / "0", cache=origin.cache, index_version=INDEX_VERSION)
     standing = store.standing
     assert standing is not None
     store.adopt(standing.topic_id)
@@ -159,7 +160,7 @@ def test_a_database_that_is_too_old_keeps_its_date_until_it_is_filled_anew(
         shard.open()
     shard.close(position=None)
 
-    store = Store(origin.folder / "0", cache=origin.cache)
+    store = Store(origin.folder / "0", cache=origin.cache, index_version=INDEX_VERSION)
     assert store.standing is not None
     assert store.standing.as_of == too_old
     store.close()

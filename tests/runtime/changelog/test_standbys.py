@@ -24,6 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from rocksdict import Cache
 
 from hephaestus_stream.cycle.batch import Batch
+from hephaestus_stream.cycle.index import INDEX_VERSION
 from hephaestus_stream.runtime.changelog import standby, standbys
 from hephaestus_stream.runtime.changelog.logs import ask_logs
 from hephaestus_stream.runtime.changelog.origin import Origin
@@ -180,7 +181,7 @@ def test_what_is_followed_no_more_stays_in_its_folder(
     eventually(lambda: follower.behind() == {})
 
     origin = origins("follower")
-    left = Store(origin.folder / "1", cache=origin.cache)
+    left = Store(origin.folder / "1", cache=origin.cache, index_version=INDEX_VERSION)
     assert left.get(b"n") == b"v"
     left.close()
 
@@ -203,7 +204,7 @@ def test_a_standby_never_sees_what_is_not_committed(
     follower.let_go(frozenset({0}))
 
     origin = origins("follower")
-    copy = Store(origin.folder / "0", cache=origin.cache)
+    copy = Store(origin.folder / "0", cache=origin.cache, index_version=INDEX_VERSION)
     assert (copy.get(b"nept"), copy.get(b"open")) == (b"v", None)
     standing = copy.standing
     copy.close()
@@ -228,7 +229,7 @@ def test_a_folder_that_cannot_be_trusted_is_filled_anew(
     owner = own("owner", 0)
     owner.commit({b"n": b"v"})
     origin = origins("heir")
-    old = Store(origin.folder / "0", cache=origin.cache)
+    old = Store(origin.folder / "0", cache=origin.cache, index_version=INDEX_VERSION)
     old.adopt(owner.shard.logs.changelog.topic_id)
     old.write([(b"risen", b"v")], changelog_offset=0, as_of=datetime.now(UTC) - timedelta(days=2))
     old.close()
@@ -301,14 +302,14 @@ def test_a_standby_leaves_a_database_alone_that_has_what_the_brokers_lost_and_sa
 ) -> None:
     monkeypatch.setattr(standbys, "_REST", timedelta(milliseconds=50))
     origin = origins("heir")
-    ahead = Store(origin.folder / "0", cache=origin.cache)
+    ahead = Store(origin.folder / "0", cache=origin.cache, index_version=INDEX_VERSION)
     ahead.adopt(ask_logs(origin.cluster, stop=threading.Event()).changelog.topic_id)
     ahead.write([(b"lost", b"v")], changelog_offset=1_000, as_of=datetime.now(UTC))
     ahead.close()
     openings: list[Path] = []
     make = Store.__init__
 
-    def opened(store: Store, path: Path, *, cache: Cache, derive: Derive, index_version: int) -> None:
+    def opened(store: Store, path: Path, *, cache: Cache, derive: Derive = nothing_derived, index_version: int) -> None:
         make(store, path, cache=cache, derive=derive, index_version=index_version)
         openings.append(path)
 
