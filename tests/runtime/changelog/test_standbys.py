@@ -319,7 +319,7 @@ def test_a_standby_leaves_a_database_alone_that_has_what_the_brokers_lost_and_sa
     eventually(lambda: len(openings) > 2)
     heir.close()
 
-    kept = Store(origin.folder / "0", cache=origin.cache, derive=nothing_derived)
+    kept = Store(origin.folder / "0", cache=origin.cache, index_version=INDEX_VERSION)
     assert kept.get(b"lost") == b"v"
     kept.close()
     assert caplog.text.count("the brokers lost records of state") == 1
