@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -83,7 +84,7 @@ def get(
         id: The business value, as `abc123`; with a stored name the full key, as `orderid::abc123`.
     """
     target = find_target(workflow, id)
-    with options.client() as client:
+    with closing(options.client()) as client:
         found = client.get(target.workflow, target.key, run=run)
     show(instance_text(found), document=found.model_dump(mode="json"), output=output)
 
@@ -107,7 +108,7 @@ def list_(
         limit: How many at most.
         all: However many there are.
     """
-    with options.client() as client:
+    with closing(options.client()) as client:
         instances = client.list(workflow, order=order, **which.filtering())
         found = list(instances if all else islice(instances, limit + 1))
     shown = found if all else found[:limit]
@@ -130,7 +131,7 @@ def count(
         workflow: The stored name of a workflow; all unless given.
         by: What they are counted by; repeatable. By node those are that wait at one.
     """
-    with options.client() as client:
+    with closing(options.client()) as client:
         counts = client.count(workflow, by=by, **which.filtering())
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in by:
@@ -158,7 +159,7 @@ def history(
         id: The business value; with a stored name the full key.
     """
     target = find_target(workflow, id)
-    with options.client() as client:
+    with closing(options.client()) as client:
         events = list(client.history(target.workflow, target.key, run=run))
     documents = [each.model_dump(mode="json", by_alias=True) for each in events]
     show(history_text(events), document=documents, output=output)

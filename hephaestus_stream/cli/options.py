@@ -75,7 +75,7 @@ class ApiOptions:
     ] = None
 
     def client(self) -> Client:
-        """A client for those who only read; raises as `KafkaOptions.settings` does."""
+        """A client for those who only read: it is not opened, which would ask for a broker."""
         given = {"api": self.api, "api_token_file": self.api_token_file}
         settings = load_settings(**{name: value for name, value in given.items() if value is not None})
         return Client(settings.connection, keys=settings.keys(), api=settings.api, api_token=settings.token_for_api())

@@ -12,6 +12,8 @@ from typing import Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from hephaestus_stream.web.problems import answer, unreadable
+
 MAX_CONNECTIONS: Final = 64
 REQUEST_WITHIN: Final = timedelta(seconds=5)
 
@@ -59,6 +61,17 @@ class OpenConnections:
                 if self.conn.their_state is h11.DONE:
                     # The whole request is here: how long its answer takes is for us to say.
                     connections.forget(self.transport)
+
+            def send_400_response(self, msg: str) -> None:
+                """Answer what is no HTTP as everything else that is wrong."""
+                response = answer(unreadable(msg))
+                for event in (
+                    h11.Response(status_code=400, headers=[*response.raw_headers, (b"connection", b"close")]),
+                    h11.Data(data=bytes(response.body)),
+                    h11.EndOfMessage(),
+                ):
+                    self.transport.write(self.conn.send(event) or b"")
+                self.transport.close()
 
             def connection_lost(self, exc: Exception | None) -> None:
                 connections.forget(self.transport)

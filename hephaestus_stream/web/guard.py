@@ -1,13 +1,17 @@
-"""What every request passes before a route sees it: bounds, the host that it names, its path as it was written."""
+"""What every request passes before a route sees it: its URL and the host that it names; and every error after it."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hephaestus_stream.web.problems import ProblemError, answer, unexpected
+from hephaestus_stream.web.problems import Problem, ProblemError, answer, unexpected
+
+_logger: Final = logging.getLogger(__name__)
 
 MOST_BYTES: Final = 1_100_000
 """Of a body: a command of the largest size that a topic takes, and some more."""
@@ -44,20 +48,20 @@ class Guard:
             has_begun = True
             await send(message)
 
-        async def call() -> None:
+        async def tell(problem: Problem, headers: Mapping[str, str]) -> None:
+            if not has_begun:
+                await answer(problem, headers)(scope, receive, send)
+
+        try:
             self._check(scope)
             # The raw path may have a query's part in some servers.
             path = scope["raw_path"].partition(b"?")[0].decode("ascii", errors="replace")
-            await self._app({**scope, "path": path}, _bounded(scope, receive), sending)
-
-        async def tell(response: ASGIApp) -> None:
-            if not has_begun:
-                await response(scope, receive, send)
-
-        try:
-            await unexpected(call, tell)
+            await self._app({**scope, "path": path}, receive, sending)
         except ProblemError as error:
-            await tell(answer(error.problem, error.headers))
+            await tell(error.problem, error.headers)
+        except Exception:
+            _logger.exception("a request failed by an unexpected error")
+            await tell(unexpected(), {})
 
     def _check(self, scope: Scope) -> None:
         headers = dict(scope["headers"])
@@ -71,23 +75,6 @@ class Guard:
             raise ProblemError(HTTPStatus.MISDIRECTED_REQUEST, "misdirected", detail)
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length[:20]) > MOST_BYTES:
-            raise _too_large()
-
-
-def _bounded(scope: Scope, receive: Receive) -> Receive:
-    """Counts what comes in: a body without a length may be of any."""
-    received = 0
-
-    async def receiving() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > MOST_BYTES:
-            raise _too_large()
-        return message
-
-    return receiving if scope["method"] in {"POST", "PUT", "PATCH"} else receive
-
-
-def _too_large() -> ProblemError:
-    return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", f"a body has {MOST_BYTES} bytes at most")
+            # The framework would say so in plain text; of a body without a length it tells as of everything else.
+            detail = f"a body has {MOST_BYTES} bytes at most"
+            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -26,8 +25,6 @@ from hephaestus_stream.errors import (
     WorkerNotReadyError,
 )
 from hephaestus_stream.wire.instance import Unavailable
-
-_logger: Final = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 _TYPE: Final = "urn:hephaestus:problem:"
@@ -120,6 +117,7 @@ def tell_problems(app: FastAPI) -> None:
     handle(ProblemError, lambda error: (error.problem, error.headers))
     handle(HephaestusError, lambda error: (problem_of(error), _headers(error)))
     handle(RequestValidationError, lambda error: (_of_request(error), {}))
+    handle(Exception, lambda _error: (unexpected(), {}))
     handle(HTTPException, lambda error: (_of_framework(error), error.headers or {}))
 
 
@@ -152,6 +150,12 @@ def problem_of(error: HephaestusError) -> Problem:
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", error)
 
 
+def unreadable(what: str) -> Problem:
+    """The problem of bytes that are no request."""
+    status = HTTPStatus.BAD_REQUEST
+    return Problem(type=_TYPE + "bad-request", title=status.phrase, status=status, detail=what)
+
+
 def _problem(status: HTTPStatus, kind: str, error: Exception, *, reason: str | None = None) -> Problem:
     detail = str(error)[:_MOST_DETAIL]
     return Problem(type=_TYPE + kind, title=status.phrase, status=status, detail=detail, reason=reason)
@@ -177,12 +181,8 @@ def _of_framework(error: HTTPException) -> Problem:
     return Problem(type=_TYPE + kind, title=status.phrase, status=status, detail=error.detail)
 
 
-async def unexpected(call: Callable[[], Awaitable[None]], tell: Callable[[JSONResponse], Awaitable[None]]) -> None:
-    """Answers an error that nobody expected without telling of its inside; the log has the rest."""
-    try:
-        await call()
-    except Exception:
-        _logger.exception("a request failed by an unexpected error")
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
-        detail = "an unexpected error; the worker's log has its traceback. Please report it"
-        await tell(answer(Problem(type=_TYPE + "unexpected", title=status.phrase, status=status, detail=detail)))
+def unexpected() -> Problem:
+    """An error that nobody expected, without telling of its inside; the log has the rest."""
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    detail = "an unexpected error; the worker's log has its traceback. Please report it"
+    return Problem(type=_TYPE + "unexpected", title=status.phrase, status=status, detail=detail)

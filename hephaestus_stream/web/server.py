@@ -21,7 +21,7 @@ from hephaestus_stream.settings import Settings
 from hephaestus_stream.web.cluster import cluster_routes
 from hephaestus_stream.web.commands import Sender, command_routes
 from hephaestus_stream.web.connections import OpenConnections
-from hephaestus_stream.web.guard import Guard
+from hephaestus_stream.web.guard import MOST_BYTES, Guard
 from hephaestus_stream.web.health import health_routes
 from hephaestus_stream.web.instances import instance_routes
 from hephaestus_stream.web.problems import tell_problems
@@ -63,6 +63,7 @@ def application(facade: WorkerFacade, sender: Sender, tokens: Tokens) -> FastAPI
         title="hephaestus_stream",
         version=version("hephaestus-stream"),
         description="Instances of durable workflows, answered by the workers that own them.",
+        max_body_size=MOST_BYTES,
         # Their pages are made of what other sites serve.
         docs_url=None,
         redoc_url=None,
