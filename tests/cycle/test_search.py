@@ -20,6 +20,8 @@ from hephaestus_stream.errors import InvalidCursorError
 from hephaestus_stream.wire.instance import InstancePage, InstanceSummary
 from hephaestus_stream.wire.query import CountBy, InstanceFilter, InstanceQuery, Order
 
+pytestmark = pytest.mark.parity(25)
+
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 PARTITIONS = 3
 

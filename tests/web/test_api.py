@@ -55,6 +55,7 @@ def name() -> str:
     return uuid.uuid4().hex
 
 
+@pytest.mark.parity(16, 25)
 def test_the_life_of_an_instance_over_http(worker: Served, name: str) -> None:
     key = f"guest::{name}"
     started = worker.tell(key, "start", input=GUEST, tags=[name])
@@ -187,6 +188,7 @@ def test_workflows_and_cluster_are_told(worker: Served) -> None:
     assert [(each["partition"], each["state"]) for each in cluster["partitions"]] == [(0, "open"), (1, "open")]
 
 
+@pytest.mark.parity(16, 18, 20, 25)
 def test_the_blocking_client_reads_what_it_has_started(worker: Served, name: str) -> None:
     with Client(worker.connection, api=worker.url) as client:
         run = client.start(GreetingFlow, name, Guest(name="ada"), tags=(name,))
@@ -207,6 +209,7 @@ def test_the_blocking_client_reads_what_it_has_started(worker: Served, name: str
             client.get(GreetingFlow, f"{name}-other")
 
 
+@pytest.mark.parity(16, 25)
 async def test_the_async_client_has_the_same_verbs(worker: Served, name: str) -> None:
     async with AsyncClient(worker.connection, api=f"http://127.0.0.1:1,{worker.url}") as client:
         runs = [await client.start(GreetingFlow, f"{name}-{number}", Guest(name="a")) for number in range(3)]
@@ -226,6 +229,7 @@ async def test_where_no_worker_answers_the_error_says_the_way_out(worker: Served
             await client.get(GreetingFlow, "a")
 
 
+@pytest.mark.parity(16, 25)
 def test_the_commands_show_list_count_and_tell(worker: Served, name: str) -> None:
     hephaestus, at = worker.hephaestus, ("--api", worker.url)
     assert worker.tell(f"guest::{name}", "start", input=GUEST, tags=[name]).is_success

@@ -20,6 +20,8 @@ from tests.cycle.flows import Chain, Order, Retried, Review, Stars, Twice
 from tests.cycle.partition import BEGIN, Partition
 from tests.runtime.changelog.on_disk import OnDisk
 
+pytestmark = pytest.mark.parity(25)
+
 POSITION = 7
 
 
