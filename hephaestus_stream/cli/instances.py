@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hephaestus_stream.cli.instance_text import STATUS_STYLES, history_text, instance_text, moment
+from hephaestus_stream.cli.modules import load_workflow
 from hephaestus_stream.cli.options import API_DEFAULTS, ApiOptions
 from hephaestus_stream.cli.output import Output, show
 from hephaestus_stream.cli.since import instant_of
@@ -25,6 +26,7 @@ from hephaestus_stream.client.questions import Filtering
 from hephaestus_stream.core.state import Status
 from hephaestus_stream.wire.instance import InstanceSummary
 from hephaestus_stream.wire.query import CountBy, Order
+from hephaestus_stream.wire.request import AnyWorkflow
 
 RunId = Annotated[str | None, Parameter(name="--run", help="Which run; else the live one, else the latest.")]
 
@@ -103,13 +105,13 @@ def list_(
     """Lists instances.
 
     Args:
-        workflow: The stored name of a workflow; all unless given.
+        workflow: `module:Class`, or the stored name; all workflows unless given.
         order: By the time of their start.
         limit: How many at most.
         all: However many there are.
     """
     with closing(options.client()) as client:
-        instances = client.list(workflow, order=order, **which.filtering())
+        instances = client.list(_named(workflow), order=order, **which.filtering())
         found = list(instances if all else islice(instances, limit + 1))
     shown = found if all else found[:limit]
     documents = [each.model_dump(mode="json") for each in shown]
@@ -128,11 +130,11 @@ def count(
     """Counts instances.
 
     Args:
-        workflow: The stored name of a workflow; all unless given.
+        workflow: `module:Class`, or the stored name; all workflows unless given.
         by: What they are counted by; repeatable. By node those are that wait at one.
     """
     with closing(options.client()) as client:
-        counts = client.count(workflow, by=by, **which.filtering())
+        counts = client.count(_named(workflow), by=by, **which.filtering())
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in by:
         table.add_column(name)
@@ -163,6 +165,10 @@ def history(
         events = list(client.history(target.workflow, target.key, run=run))
     documents = [each.model_dump(mode="json", by_alias=True) for each in events]
     show(history_text(events), document=documents, output=output)
+
+
+def _named(workflow: str | None) -> AnyWorkflow | str | None:
+    return load_workflow(workflow) if workflow is not None and ":" in workflow else workflow
 
 
 def _table(instances: list[InstanceSummary], *, more: bool) -> Table | Lines | Text:

@@ -66,10 +66,7 @@ def page(committed: Committed, query: InstanceQuery) -> InstancePage:
     after = None if query.cursor is None else decode_cursor(query.cursor, query.order)
     window = _window(query, after, newest=query.order == "newest")
     found: list[InstanceSummary] = []
-    for looked_at, suffix in enumerate(_suffixes(committed, query, window), start=1):
-        place = _place(suffix)
-        value = committed.get(SUMMARIES + suffix)
-        summary = None if value is None else summary_of(value)
+    for looked_at, (place, summary) in enumerate(_runs(committed, query, window), start=1):
         if summary is not None and _fits(query, place, summary):
             found.append(_row(place, summary))
         if len(found) == query.limit or looked_at == MOST_LOOKED_AT:
@@ -83,10 +80,8 @@ def count(committed: Committed, which: InstanceFilter, by: Collection[CountBy]) 
         return _counts(_kinds(committed, which), by)
     kinds: Counter[tuple[str, Status, str | None]] = Counter()
     window = _window(which, None, newest=False)
-    for suffix in _suffixes(committed, which, window):
-        value = committed.get(SUMMARIES + suffix)
-        summary = None if value is None else summary_of(value)
-        if summary is not None and _fits(which, _place(suffix), summary):
+    for place, summary in _runs(committed, which, window):
+        if summary is not None and _fits(which, place, summary):
             kinds.update([(summary.workflow, summary.status, None)])
             nodes = summary.waiting_at if which.waiting_at is None else (which.waiting_at,)
             kinds.update((summary.workflow, summary.status, node) for node in nodes)
@@ -166,15 +161,25 @@ def _window(which: InstanceFilter, after: Place | None, *, newest: bool) -> _Win
     return _Window(start, end, newest)
 
 
-def _suffixes(committed: Committed, which: InstanceFilter, window: _Window) -> Iterator[bytes]:
-    """Time and name of the runs that may fit, in their order."""
+def _runs(committed: Committed, which: InstanceFilter, window: _Window) -> Iterator[tuple[Place, Summary | None]]:
+    """The runs that may fit, in their order; one that was deleted meanwhile has no summary."""
+    for suffix, found in _entries(committed, which, window):
+        value = found or committed.get(SUMMARIES + suffix)
+        yield _place(suffix), None if value is None else summary_of(value)
+
+
+def _entries(committed: Committed, which: InstanceFilter, window: _Window) -> Iterator[tuple[bytes, bytes]]:
+    """Time and name of the runs that may fit, in their order, with the summary where it was found along."""
     named = _by_name(committed, which.id_prefix or "")
     if named is not None:
         within = (each for each in named if window.start <= each and (window.end is None or each < window.end))
-        return iter(sorted(within, reverse=window.newest))
+        return ((each, b"") for each in sorted(within, reverse=window.newest))
     streams = [_of_stream(committed, stream.prefix, window) for stream in _streams(committed, which)]
+    if len(streams) == 1:
+        return streams[0]
     # A run whose status changes meanwhile may be found under both.
-    return (suffix for suffix, _ in groupby(heapq.merge(*streams, reverse=window.newest)))
+    merged = heapq.merge(*streams, reverse=window.newest)
+    return (next(same) for _, same in groupby(merged, key=lambda entry: entry[0]))
 
 
 def _by_name(committed: Committed, prefix: str) -> list[bytes] | None:
@@ -185,11 +190,11 @@ def _by_name(committed: Committed, prefix: str) -> list[bytes] | None:
     return None if len(entries) > _MOST_NAMED else [started + key[1:] for key, started in entries]
 
 
-def _of_stream(committed: Committed, prefix: bytes, window: _Window) -> Iterator[bytes]:
+def _of_stream(committed: Committed, prefix: bytes, window: _Window) -> Iterator[tuple[bytes, bytes]]:
     start = prefix + window.start
     end = end_of(prefix) if window.end is None else prefix + window.end
-    for key, _ in _all(committed, prefix, start=start, end=end, reverse=window.newest):
-        yield key[len(prefix) :]
+    for key, value in _all(committed, prefix, start=start, end=end, reverse=window.newest):
+        yield key[len(prefix) :], value
 
 
 def _all(

@@ -237,7 +237,7 @@ def test_the_commands_show_list_count_and_tell(worker: Served, name: str) -> Non
     shown = hephaestus("get", "flows:GreetingFlow", name, *at)
     assert (shown.code, shown.out.splitlines()[0]) == (0, f"guest::{name} waiting")
     assert "reply" in shown.out
-    listed = hephaestus("list", "--tag", name, "--started-from", "1h", *at)
+    listed = hephaestus("list", "flows:GreetingFlow", "--tag", name, "--started-from", "1h", *at)
     assert f"guest::{name}" in listed.out
     counted = hephaestus("count", "GreetingFlow", "--by", "node", "--tag", name, *at)
     assert counted.out.splitlines()[-1] == "1 instances"
