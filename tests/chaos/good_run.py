@@ -132,7 +132,18 @@ def _changelog(history: list[Event]) -> list[Found]:
         "late": {"status": "dead"},
         "done": {"status": "completed"},
     }
-    state = {"key": KEY, "run": RUN, "status": "completed", "sequence": len(history), "nodes": nodes}
+    state = {
+        "key": KEY,
+        "run": RUN,
+        "workflow": "Relay",
+        "version": 1,
+        "status": "completed",
+        "started_at": BEGAN,
+        "updated_at": BEGAN,
+        "finished_at": BEGAN,
+        "sequence": len(history),
+        "nodes": nodes,
+    }
     place = f"{KEY}\0".encode()
     records = {
         b"i" + place + RUN.encode(): _packed(state),

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from rocksdict import Options, Rdict
 
+from hephaestus_stream.cycle.index import derive
 from tests.chaos.checker.documents import Answer, Command, Seen, Told
 from tests.chaos.checker.evidence import POSITION, Evidence
 from tests.chaos.checker.findings import Findings
@@ -155,7 +156,8 @@ def database(tmp_path: Path) -> Path:
     """A database that is up to the changelog."""
     path = tmp_path / "0"
     written = {record.key: record.value or b"" for record in good_evidence().changelog}
-    write(path, {**written, b"\0standing": b'{"changelog_offset": 6}'})
+    derived = {key: value for key, value in derive(written, lambda _: None) if value is not None}
+    write(path, {**written, **derived, b"\0standing": b'{"changelog_offset": 6}'})
     return path
 
 
@@ -185,6 +187,8 @@ def test_a_good_database_is_found_good(database: Path) -> None:
         ({b"krelay::1": b"other"}, "a database is what the changelog added up to when it was written"),
         ({b"krelay::2": b"risen"}, "a database is what the changelog added up to when it was written"),
         ({b"arelay::1\0r-1": b""}, "a database's indexes are what follows from its records"),
+        ({b"Gvip\0" + bytes(8) + b"relay::1\0r-1": b""}, "in a database instances are found by what their records say"),
+        ({b"QGvip": bytes(7) + b"\1"}, "in a database instances are found by what their records say"),
     ],
 )
 def test_a_database_that_is_none_is_found(database: Path, entries: dict[bytes, bytes], check: str) -> None:

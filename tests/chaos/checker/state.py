@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from datetime import datetime
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -18,7 +18,11 @@ from tests.chaos.checker.run_model import RunModel
 from tests.chaos.checker.topics import Found
 
 _NUL: Final = b"\0"
+_DERIVED: Final = frozenset((b"a", b"x", b"S", b"W", b"G", b"N", b"M", b"Q"))
+"""The tables that follow from others: a database's own."""
+
 _STANDING: Final = b"\0standing"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TOLD_AND_NOT_KEPT: Final = ("undecodable", "unsupported_schema", "too_large")
 """What cannot be read, or is too large to be sent on from a wrong partition."""
 
@@ -50,7 +54,7 @@ def check_state(evidence: Evidence, findings: Findings) -> None:
     _check_keys(evidence, findings, tables)
     derived = findings.check("the changelog has no entry of an index")
     for partition in partitions:
-        indexed = [key for key in tables[partition] if key[:1] in {b"a", b"x", b"\0"}]
+        indexed = [key for key in tables[partition] if key[:1] in {*_DERIVED, b"\0"}]
         derived.judge(not indexed, f"partition {partition} has {indexed[:3]}")
 
 
@@ -96,7 +100,7 @@ def check_databases(evidence: Evidence, findings: Findings) -> None:
 def _differing(entries: dict[bytes, bytes], records: list[Found], standing: int) -> list[bytes]:
     """The keys whose value is not what the changelog had for them at an offset."""
     expected = {record.key: record.value for record in records if record.offset <= standing}
-    found = {key: value for key, value in entries.items() if key[:1] not in {b"a", b"x"}}
+    found = {key: value for key, value in entries.items() if key[:1] not in _DERIVED}
     return [key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)]
 
 
@@ -111,6 +115,32 @@ def _check_indexes(path: Path, entries: dict[bytes, bytes], findings: Findings) 
     found = {key for key in entries if key[:1] in {b"a", b"x"}}
     wrong = found ^ (active | expiring)
     derived.judge(not wrong, f"{path}: {len(wrong)} differ, as {list(wrong)[:2]}")
+    _check_found_by(path, entries, findings)
+
+
+def _check_found_by(path: Path, entries: dict[bytes, bytes], findings: Findings) -> None:
+    """Each run is found by its name, its time, its status, its tags and the nodes that it waits at, and counted so."""
+    sound = findings.check("in a database instances are found by what their records say")
+    places: set[bytes] = set()
+    counts: Counter[bytes] = Counter()
+    for key, value in entries.items():
+        if key[:1] != b"i":
+            continue
+        state = unpacked(value)
+        suffix = (state["started_at"] - _EPOCH) // timedelta(microseconds=1)
+        at = suffix.to_bytes(8, "big") + key[1:]
+        waits = [name for name, node in state.get("nodes", {}).items() if node["status"] == "waiting"]
+        waits = [] if state.get("finished_at") else [name.encode() for name in waits]
+        tags = [tag.encode() for tag in state.get("tags", ())]
+        workflow, status = state["workflow"].encode(), state["status"].encode()
+        kind = _NUL.join((workflow, str(state["version"]).encode(), status))
+        places |= {b"S" + at, b"M" + key[1:], b"W" + _NUL.join((workflow, status, at))}
+        places |= {b"G" + tag + _NUL + at for tag in tags} | {b"N" + node + _NUL + at for node in waits}
+        counts.update([b"QW" + kind, *(b"QG" + tag for tag in tags), *(b"QN" + kind + _NUL + node for node in waits)])
+    wrong = places ^ {key for key in entries if key[:1] in {b"S", b"M", b"W", b"G", b"N"}}
+    sound.judge(not wrong, f"{path}: {len(wrong)} differ, as {list(wrong)[:2]}")
+    counted = {key: int.from_bytes(value, "big") for key, value in entries.items() if key[:1] == b"Q"}
+    sound.judge(counted == dict(counts), f"{path}: it counts {counted}, and there are {dict(counts)}")
 
 
 def _read(path: Path) -> tuple[int, dict[bytes, bytes]]:
