@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
 
 from hephaestus_stream.cli.local import running_local_kafka
-from hephaestus_stream.client import Client
 from hephaestus_stream.errors import UsageError
 from hephaestus_stream.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from hephaestus_stream.client import Client
 
 _KAFKA = Group("Kafka", sort_key=10)
 _WORKER = Group("Worker", sort_key=9)
@@ -76,6 +78,9 @@ class ApiOptions:
 
     def client(self) -> Client:
         """A client for those who only read: it is not opened, which would ask for a broker."""
+        # Most commands need none, which takes a third of a second to import.
+        from hephaestus_stream.client import Client  # noqa: PLC0415 - as above
+
         given = {"api": self.api, "api_token_file": self.api_token_file}
         settings = load_settings(**{name: value for name, value in given.items() if value is not None})
         return Client(settings.connection, keys=settings.keys(), api=settings.api, api_token=settings.token_for_api())
