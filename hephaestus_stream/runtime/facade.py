@@ -60,12 +60,16 @@ class WorkerFacade:
         """What there is to show.
 
         Raises:
-            WorkerNotReadyError: The worker has not begun.
+            WorkerNotReadyError: The worker has not begun, or ends.
         """
         if self._inside is None:
-            raise WorkerNotReadyError("the worker has just begun, and knows of no partition yet: ask again")
+            raise WorkerNotReadyError("the worker begins or ends, and knows of no partition: ask again, or another one")
         return self._inside
 
     def attach(self, inside: Inside) -> None:
         """The worker has begun."""
         self._inside = inside
+
+    def detach(self) -> None:
+        """The worker ends."""
+        self._inside = None

@@ -192,6 +192,7 @@ async def _work(
         ):
             await run(app, closed)
     finally:
+        facade.detach()
         for task in aside:
             task.cancel()
         await runner.close()

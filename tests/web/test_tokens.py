@@ -111,6 +111,16 @@ class Broken:
         raise RuntimeError("the password is hunter2")
 
 
+async def test_a_worker_that_has_ended_is_not_asked_any_more() -> None:
+    facade = WorkerFacade()
+    none: Any = None
+    facade.attach(Inside(none, none, Catalog(()), worker=none, cluster=none))
+    facade.detach()
+    async with asked(facade) as client:
+        answer = await client.get("/workflows")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
 async def test_an_unexpected_error_tells_nothing_of_its_inside() -> None:
     facade = WorkerFacade()
     workflows: tuple[type[Workflow[Any]], ...] = (Chain,)

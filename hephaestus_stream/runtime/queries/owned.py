@@ -60,6 +60,7 @@ class OwnedReads:
     def __init__(self, shards: Shards, *, partitions: int) -> None:
         self._shards = shards
         self._partitions = range(partitions)
+        self._is_closed = False
         self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="reads")
 
     async def get(
@@ -110,8 +111,9 @@ class OwnedReads:
         return await self._of_key(key, look)
 
     def close(self) -> None:
-        """Begins no further reads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Begins no further reads; those that are under way end by themselves."""
+        self._is_closed = True
+        self._threads.shutdown(wait=False)
 
     async def _of_key(
         self, key: str, look: Callable[[Committed, OpenShard], ResultT], *, minimum: int | None = None
@@ -132,6 +134,8 @@ class OwnedReads:
         self, partition: int, look: Callable[[Committed, OpenShard], ResultT], *, minimum: int | None = None
     ) -> ResultT | Unavailable:
         """Looks at what is committed, in a thread: neither the event loop nor a cycle waits for it."""
+        if self._is_closed:
+            return Unavailable(partition=partition, reason="opening", message="its worker ends; another takes over")
         shard = self._shards.readable(partition)
         if isinstance(shard, Unavailable):
             return shard

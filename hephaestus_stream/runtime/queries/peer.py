@@ -47,6 +47,8 @@ class Peers:
         Raises:
             RunNotFoundError: It has no such run.
         """
+        if self._client.is_closed:
+            return lacking(partitions, "unreachable", "this worker ends, and asks no other any more: ask another")
         if member.url is None:
             return lacking(partitions, "unreachable", "its owner serves no HTTP: `http` is off there")
         headers = {PARTITIONS_HEADER: ",".join(map(str, sorted(partitions))), WORKER_HEADER: member.id}

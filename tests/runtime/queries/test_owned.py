@@ -12,8 +12,10 @@ import pytest_asyncio
 from pydantic import JsonValue
 
 from hephaestus_stream.errors import InvalidCursorError, PartitionUnavailableError, RunNotFoundError, StoppedError
+from hephaestus_stream.runtime.queries.directory import Member
 from hephaestus_stream.runtime.queries.owned import OpenShard, OwnedReads
-from hephaestus_stream.wire.instance import Unavailable
+from hephaestus_stream.runtime.queries.peer import Peers
+from hephaestus_stream.wire.instance import InstanceCounts, Unavailable
 from hephaestus_stream.wire.query import InstanceFilter, InstanceQuery
 from hephaestus_stream.wire.request import resume_command, start_command
 from tests.cycle.flows import Chain, Order, Retried, Review, Stars, Twice
@@ -173,3 +175,15 @@ async def test_a_closed_store_is_told_and_closing_waits_for_who_reads(owner: Own
         await owner.reads.get("review::a")
     with pytest.raises(StoppedError), owner.disk.store.reading():
         pass
+
+
+async def test_a_worker_that_ends_tells_so(owner: Owner) -> None:
+    await owner.partition.send(start_command(Review, "a", Order()))
+    owner.reads.close()
+    with pytest.raises(PartitionUnavailableError, match="its worker ends"):
+        await owner.reads.get("review::a")
+    peers = Peers(None)
+    await peers.close()
+    answer = await peers.ask(Member("a", "http://a"), "/counts", InstanceCounts, partitions=[1], parameters={})
+    assert isinstance(answer, tuple)
+    assert [each.reason for each in answer] == ["unreachable"]
