@@ -63,6 +63,13 @@ def _ready(log: Path) -> str:
     while True:
         assert time.monotonic() < deadline, log.read_text()[-3_000:]
         address = re.search(r"health is told at (http://[^/]+)/", log.read_text())
-        if address is not None and httpx.get(f"{address[1]}/health/ready", trust_env=False).is_success:
+        if address is not None and _is_ready(address[1]):
             return address[1]
         time.sleep(0.1)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready", trust_env=False).is_success
+    except httpx.TransportError:
+        return False
