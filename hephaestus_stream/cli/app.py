@@ -28,8 +28,9 @@ _TRY = Group("Try it", sort_key=0)
 _RUN = Group("Run workflows", sort_key=1)
 _TALK = Group("Talk to running workflows", sort_key=2)
 _FIND = Group("Find instances", sort_key=3)
-_LOOK = Group("Look at definitions", sort_key=4)
-_KAFKA = Group("Kafka", sort_key=5)
+_STEER = Group("Steer instances", sort_key=4)
+_LOOK = Group("Look at definitions", sort_key=5)
+_KAFKA = Group("Kafka", sort_key=6)
 _GENERAL = Group("General", sort_key=20)
 
 app = App(
@@ -138,6 +139,66 @@ _command(
 
 ```sh
 hephaestus cancel OrderFlow orderid::abc123 --reason 'customer asked'
+```
+""",
+)
+_command(
+    "hephaestus_stream.cli.steering:retry",
+    name="retry",
+    group=_STEER,
+    help="""Let a failed run go on from the node that failed it, or a halted one from where it stands still.
+
+```sh
+hephaestus retry OrderFlow orderid::abc123 --reason 'the bank is back'
+```
+
+The failed step begins its next attempt, with its whole retry policy before it. What the failure interrupted begins
+again, and waits go on with the time that they had left. A run that ended at a `Failed` node is not retried.
+""",
+)
+_command(
+    "hephaestus_stream.cli.steering:pause",
+    name="pause",
+    group=_STEER,
+    help="""Let nothing new begin in a run: what runs ends, events are taken, and no timer fires.
+
+```sh
+hephaestus pause OrderFlow orderid::abc123 --reason stocktaking
+```
+""",
+)
+_command(
+    "hephaestus_stream.cli.steering:continue_",
+    name="continue",
+    group=_STEER,
+    help="""Let a paused run go on; what became due meanwhile happens now.
+
+```sh
+hephaestus continue OrderFlow orderid::abc123
+```
+""",
+)
+_command(
+    "hephaestus_stream.cli.steering:skip",
+    name="skip",
+    group=_STEER,
+    help="""End a node with an outcome of your own, in place of its step.
+
+```sh
+hephaestus skip workflows.order:OrderFlow abc123 charge.charged --payload '{"reference": "by-phone"}'
+```
+
+The node is one that is active, or the one that failed the run, which goes on then.
+""",
+)
+_command(
+    "hephaestus_stream.cli.steering:terminate",
+    name="terminate",
+    group=_STEER,
+    help="""End a run as cancelled, and give the code of its steps no time to clean up.
+
+```sh
+hephaestus terminate OrderFlow orderid::abc123 --reason 'hangs'
 ```
 """,
 )

@@ -7,41 +7,25 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 from rich.text import Text
 
 from hephaestus_stream.cli.failure import ExitCode
 from hephaestus_stream.cli.options import KAFKA_DEFAULTS, KafkaOptions
 from hephaestus_stream.cli.output import Output, OutputFormat, show
 from hephaestus_stream.cli.payload import read_payload
-from hephaestus_stream.cli.reach import require_broker
+from hephaestus_stream.cli.sending import Id, RunId, Timeout, accepted, kafka_settings, made, reply_document, send
 from hephaestus_stream.cli.target import find_target
 from hephaestus_stream.client import AsyncClient
 from hephaestus_stream.client.completion import Completion
-from hephaestus_stream.client.run import Run, require_accepted, run_of
+from hephaestus_stream.client.run import Run, run_of
 from hephaestus_stream.core.admission import OnConflict
-from hephaestus_stream.errors import NoAnswerError, UsageError
+from hephaestus_stream.errors import UsageError
 from hephaestus_stream.settings import Settings
-from hephaestus_stream.wire.command import CancelCommand, Command, MigrateCommand, ResumeCommand, StartCommand, new_id
-from hephaestus_stream.wire.output import Reply
-from hephaestus_stream.wire.problem import problems_of
-
-_LONGEST_TIMEOUT: Final = 86_400.0
-
-CommandT = TypeVar("CommandT", StartCommand, ResumeCommand, MigrateCommand, CancelCommand)
-
-Id = Annotated[str | None, Parameter(name="--command-id", help="Makes the command repeatable: once is once.")]
-Timeout = Annotated[
-    float,
-    Parameter(
-        validator=Number(gt=0, lte=_LONGEST_TIMEOUT), help="For how many seconds to wait for the answer of a worker."
-    ),
-]
-RunId = Annotated[str | None, Parameter(name="--run", help="Which run of the key, where several live.")]
+from hephaestus_stream.wire.command import CancelCommand, MigrateCommand, ResumeCommand, StartCommand, new_id
 
 _COLORS: Final = {"completed": "green", "failed": "red", "cancelled": "magenta"}
 
@@ -77,7 +61,7 @@ def start(
     target = find_target(workflow, id)
     payload = read_payload(input, option="--input")
     target.check_input(payload)
-    command = _made(
+    command = made(
         StartCommand,
         id=command_id or new_id(),
         workflow=target.workflow,
@@ -88,7 +72,9 @@ def start(
         metadata=_metadata(metadata),
         on_conflict=on_conflict,
     )
-    return asyncio.run(_start(command, _settings(kafka), wait=wait, patience=timedelta(seconds=timeout), output=output))
+    return asyncio.run(
+        _start(command, kafka_settings(kafka), wait=wait, patience=timedelta(seconds=timeout), output=output)
+    )
 
 
 def resume(
@@ -116,7 +102,7 @@ def resume(
     node, _, name = event.rpartition(".")
     content = read_payload(payload, option="--payload")
     target.check_event(node or None, name, content)
-    command = _made(
+    command = made(
         ResumeCommand,
         id=command_id or new_id(),
         workflow=target.workflow,
@@ -126,7 +112,7 @@ def resume(
         event=name,
         payload=content,
     )
-    asyncio.run(_tell(command, _settings(kafka), f"{event} →", patience=timedelta(seconds=timeout), output=output))
+    asyncio.run(send(command, kafka_settings(kafka), f"{event} →", patience=timedelta(seconds=timeout), output=output))
 
 
 def migrate(
@@ -149,16 +135,16 @@ def migrate(
         to_version: Where the run goes: the version of the class unless given, with a stored name the current one.
     """
     target = find_target(workflow, id)
-    command = _made(
+    command = made(
         MigrateCommand,
-        schema=2,
+        schema=MigrateCommand.SCHEMA,
         id=command_id or new_id(),
         workflow=target.workflow,
         key=target.key,
         run=run,
         to_version=target.version_or(to_version),
     )
-    asyncio.run(_tell(command, _settings(kafka), "migrated", patience=timedelta(seconds=timeout), output=output))
+    asyncio.run(send(command, kafka_settings(kafka), "migrated", patience=timedelta(seconds=timeout), output=output))
 
 
 def cancel(
@@ -181,17 +167,10 @@ def cancel(
         reason: Why; it stands in the history.
     """
     target = find_target(workflow, id)
-    command = _made(
+    command = made(
         CancelCommand, id=command_id or new_id(), workflow=target.workflow, key=target.key, run=run, reason=reason
     )
-    asyncio.run(_tell(command, _settings(kafka), "cancelled", patience=timedelta(seconds=timeout), output=output))
-
-
-def _made(model: type[CommandT], **fields: Any) -> CommandT:  # noqa: ANN401 - checked by the model
-    try:
-        return model(**fields)
-    except ValidationError as error:
-        raise UsageError(f"this is no command: {problems_of(error, model)}") from None
+    asyncio.run(send(command, kafka_settings(kafka), "cancelled", patience=timedelta(seconds=timeout), output=output))
 
 
 def _metadata(argument: str) -> dict[str, JsonValue]:
@@ -201,50 +180,18 @@ def _metadata(argument: str) -> dict[str, JsonValue]:
     return metadata
 
 
-def _settings(kafka: KafkaOptions) -> Settings:
-    settings = kafka.settings()
-    require_broker(settings)
-    return settings
-
-
 async def _start(
     command: StartCommand, settings: Settings, *, wait: bool, patience: timedelta, output: OutputFormat
 ) -> int:
     async with AsyncClient(settings.connection, keys=settings.keys()) as client:
-        reply = await _accepted(client, command, patience=patience, output=output)
+        reply = await accepted(client, command, patience=patience, output=output)
         run = run_of(command, reply)
         if not wait:
-            show(_started(run), document=_document(reply), output=output)
+            show(_started(run), document=reply_document(reply), output=output)
             return 0
         completion = await client.wait(run)
     show(_ended(completion), document=_ended_document(completion), output=output)
     return 0 if completion.status == "completed" else ExitCode.FAILED
-
-
-async def _tell(command: Command, settings: Settings, what: str, *, patience: timedelta, output: OutputFormat) -> None:
-    async with AsyncClient(settings.connection, keys=settings.keys()) as client:
-        reply = await _accepted(client, command, patience=patience, output=output)
-    text = Text.assemble(("✓ ", "green"), what, " ", (command.key, "bold"))
-    if reply.effect == "kept":
-        text.append(f"; {reply.message or 'it came early and is kept until its node waits'}", "yellow")
-    elif reply.effect == "existing":
-        text.append("; nothing had to be done", "yellow")
-    elif reply.message is not None:
-        text.append(f" {reply.message}")
-    show(text, document=_document(reply), output=output)
-
-
-async def _accepted(client: AsyncClient, command: Command, *, patience: timedelta, output: OutputFormat) -> Reply:
-    """The answer, if the command was accepted; a program gets a refusal as a document too."""
-    try:
-        reply = await client.send(command, timeout=patience)
-    except NoAnswerError as error:
-        way_out = f"the same again with --command-id {error.command_id} is safe"
-        raise NoAnswerError(error.problem, command_id=error.command_id, way_out=way_out) from None
-    if not reply.accepted and output == "json":
-        show("", document=_document(reply), output=output)
-    require_accepted(reply)
-    return reply
 
 
 def _started(run: Run) -> Text:
@@ -275,10 +222,6 @@ def _error_text(error: JsonValue) -> str:
 
 def _compact(value: JsonValue) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _document(reply: Reply) -> object:
-    return reply.model_dump(mode="json", by_alias=True)
 
 
 def _ended_document(completion: Completion) -> dict[str, object]:

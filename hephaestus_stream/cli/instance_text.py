@@ -23,6 +23,7 @@ STATUS_STYLES: Final = {
     "running": "cyan",
     "waiting": "yellow",
     "retrying": "yellow",
+    "ready": "yellow",
     "dead": "dim",
     "interrupted": "dim",
 }
@@ -37,6 +38,8 @@ def moment(at: datetime) -> str:
 def instance_text(found: InstanceSnapshot) -> Group:
     """An instance as a table of its nodes under what it is."""
     title = Text.assemble((found.key, "bold"), " ", (found.status, STATUS_STYLES.get(found.status, "")))
+    if found.paused:
+        title.append(", paused", "yellow")
     if found.ended_at is not None:
         title.append(f" at {found.ended_at}")
     lines = [

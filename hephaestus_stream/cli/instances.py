@@ -40,6 +40,8 @@ class FilterOptions:
     tag: Annotated[tuple[str, ...], Parameter(show_default=False, help="All of these; repeatable.")] = ()
     workflow_version: Annotated[int | None, Parameter(show_default=False, help="Of the workflow.")] = None
     waiting_at: Annotated[str | None, Parameter(help="A node that they wait at.")] = None
+    paused: Annotated[bool, Parameter(show_default=False, help="Those that were paused.")] = False
+    halted: Annotated[bool, Parameter(show_default=False, help="Those that a bug of the engine stopped.")] = False
     id_prefix: Annotated[str | None, Parameter(help="How the id begins, or with `::` the key.")] = None
     started_from: Annotated[str | None, Parameter(help="Since then: `2h` ago, or an instant.")] = None
     started_to: Annotated[str | None, Parameter(help="Before then.")] = None
@@ -53,6 +55,10 @@ class FilterOptions:
             found["version"] = self.workflow_version
         if self.waiting_at is not None:
             found["waiting_at"] = self.waiting_at
+        if self.paused:
+            found["paused"] = True
+        if self.halted:
+            found["halted"] = True
         if self.id_prefix is not None:
             found["id_prefix"] = self.id_prefix
         now = datetime.now(UTC)
@@ -180,6 +186,10 @@ def _table(instances: list[InstanceSummary], *, more: bool) -> Table | Lines | T
     for each in instances:
         place = ", ".join(each.waiting_at) or each.ended_at or ""
         status = Text(each.status, STATUS_STYLES.get(each.status, ""))
+        if each.paused:
+            status.append(", paused", "yellow")
+        if each.halted is not None:
+            status.append(", halted", "red")
         table.add_row(each.key, f"{each.workflow} {each.version}", status, place, moment(each.started_at))
     if not more:
         return table

@@ -53,7 +53,7 @@ class Target:
         """
         if self.definition is None:
             return
-        external = _external_events(self.definition)
+        external = _events(self.definition, external=True)
         name = event if node is None else f"{node}.{event}"
         known = {full for full in external if name in {full, full.partition(".")[2]}}
         if not known:
@@ -64,9 +64,26 @@ class Target:
             raise UsageError(
                 f"several nodes of {self.workflow} have '{event}'; write one of {', '.join(sorted(known))}"
             )
-        adapter = external[known.pop()]
-        if adapter is not None:
-            _check(adapter, payload, of=name)
+        _check_event(external[known.pop()], payload, of=name)
+
+    def check_outcome(self, node: str, event: str, payload: Payload) -> None:
+        """Refuses what a node cannot end with.
+
+        Raises:
+            UsageError: No node is named, or it declares no such event.
+            CommandError: The payload does not fit.
+        """
+        if not node:
+            raise UsageError(f"'{event}' does not say which node it is of: write NODE.EVENT, as charge.charged")
+        if self.definition is None:
+            return
+        declared = _events(self.definition)
+        name = f"{node}.{event}"
+        if name not in declared:
+            near = get_close_matches(name, declared, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(declared)}"
+            raise UsageError(f"{self.workflow} has no event '{name}'; {hint}")
+        _check_event(declared[name], payload, of=name)
 
 
 def find_target(workflow: str, id: str) -> Target:  # noqa: A002 - the wire's own word
@@ -89,13 +106,20 @@ def find_target(workflow: str, id: str) -> Target:  # noqa: A002 - the wire's ow
     return Target(workflow, id, None)
 
 
-def _external_events(definition: Definition) -> dict[str, TypeAdapter[object] | None]:
+def _events(definition: Definition, *, external: bool = False) -> dict[str, TypeAdapter[object] | None]:
     return {
         f"{node}.{name}": event.adapter
         for node, events in definition.events.items()
         for name, event in events.items()
-        if event.external
+        if event.external or not external
     }
+
+
+def _check_event(adapter: TypeAdapter[object] | None, payload: Payload, *, of: str) -> None:
+    if adapter is not None:
+        _check(adapter, payload, of=of)
+    elif payload is not None:
+        raise CommandError(f"{of} carries no payload: leave it out", reason="invalid_payload")
 
 
 def _check(adapter: TypeAdapter[object], payload: Payload, *, of: str) -> None:

@@ -10,16 +10,25 @@ from weakref import WeakKeyDictionary
 
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.landing import Landing
-from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connected_by, seconds_of
+from hephaestus_stream.client.options import Cancelling, Resuming, Starting, Steering, connected_by, seconds_of
 from hephaestus_stream.client.questions import Filtering, counting, getting, listing, tell_missing, telling, whole
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.snapshot import InstanceSnapshot
 from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, Transport
-from hephaestus_stream.client.verbs import Call, cancelling, migrating, not_ended, resuming, starting
+from hephaestus_stream.client.verbs import (
+    Call,
+    cancelling,
+    migrating,
+    not_ended,
+    resuming,
+    skipping,
+    starting,
+    steering,
+)
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.encryption.key import KeyProvider
-from hephaestus_stream.wire.command import Command
+from hephaestus_stream.wire.command import Command, ContinueCommand, PauseCommand, RetryCommand, TerminateCommand
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
 from hephaestus_stream.wire.output import HistoryRecord, Reply
@@ -186,6 +195,106 @@ class AsyncClient:
             InvalidKeyError: The id cannot be part of a key.
         """
         return await self._perform(cancelling(workflow, id, options))
+
+    async def retry(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        **options: Unpack[Steering],
+    ) -> Receipt:
+        """Lets the id's failed run go on from the node that failed it, or its halted run from where it stands still.
+
+        The failed step begins its next attempt, with its whole retry policy before it; steps that the failure
+        interrupted begin theirs, and waits go on with the time that they had left.
+
+        Raises:
+            CommandRefusedError: The engine refused: nothing has failed (`not_retryable`), or another run has the key.
+            NoAnswerError: Nobody answered in time; the run may go on all the same.
+            InvalidKeyError: The id cannot be part of a key.
+        """
+        return await self._perform(steering(RetryCommand, workflow, id, options))
+
+    async def pause(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        **options: Unpack[Steering],
+    ) -> Receipt:
+        """Lets nothing new begin in the id's live run: attempts that run end, events are taken, and no timer fires.
+
+        Raises:
+            CommandRefusedError: The engine refused, for example since the run has ended.
+            NoAnswerError: Nobody answered in time; the run may be paused all the same.
+            InvalidKeyError: The id cannot be part of a key.
+        """
+        return await self._perform(steering(PauseCommand, workflow, id, options))
+
+    async def continue_(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        **options: Unpack[Steering],
+    ) -> Receipt:
+        """Lets the id's paused run go on; what became due meanwhile happens now.
+
+        Raises:
+            CommandRefusedError: The engine refused, for example since the run has ended.
+            NoAnswerError: Nobody answered in time; the run may go on all the same.
+            InvalidKeyError: The id cannot be part of a key.
+        """
+        return await self._perform(steering(ContinueCommand, workflow, id, options))
+
+    @overload
+    async def skip_node(
+        self,
+        workflow: AnyWorkflow,
+        id: str,
+        event: NodeEvent[None],
+        **options: Unpack[Steering],
+    ) -> Receipt: ...
+    @overload
+    async def skip_node(
+        self,
+        workflow: AnyWorkflow,
+        id: str,
+        event: NodeEvent[PayloadT],
+        payload: PayloadT,
+        **options: Unpack[Steering],
+    ) -> Receipt: ...
+    async def skip_node(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        event: NodeEvent[Any],
+        payload: object = None,
+        **options: Unpack[Steering],
+    ) -> Receipt:
+        """Ends a node of the id's run with an event that it declares, in place of its step, which is stopped.
+
+        The node is one that is active, or the one that failed the run, which goes on then.
+
+        Raises:
+            CommandRefusedError: The engine refused, for example since the run has not come to the node.
+            NoAnswerError: Nobody answered in time; the node may be skipped all the same.
+            CommandError: The payload does not fit the event, or is too large.
+            InvalidKeyError: The id cannot be part of a key.
+        """
+        return await self._perform(skipping(workflow, id, event, payload, options))
+
+    async def terminate(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        **options: Unpack[Steering],
+    ) -> Receipt:
+        """Ends the id's live run as `cancel` does; the code of its steps gets no time to clean up.
+
+        Raises:
+            CommandRefusedError: The engine refused, for example since there is no such run.
+            NoAnswerError: Nobody answered in time; the run may be cancelled all the same.
+            InvalidKeyError: The id cannot be part of a key.
+        """
+        return await self._perform(steering(TerminateCommand, workflow, id, options))
 
     @overload
     async def wait(self, run: Run, *, timeout: timedelta | None = None) -> Completion: ...  # noqa: ASYNC109 - see below

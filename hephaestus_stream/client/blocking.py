@@ -8,17 +8,26 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from hephaestus_stream.client.completion import Completion
-from hephaestus_stream.client.options import Cancelling, Resuming, Starting, connected_by, seconds_of
+from hephaestus_stream.client.options import Cancelling, Resuming, Starting, Steering, connected_by, seconds_of
 from hephaestus_stream.client.question import Question
 from hephaestus_stream.client.questions import Filtering, counting, getting, listing, tell_missing, telling, whole
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.snapshot import InstanceSnapshot
 from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, Transport
-from hephaestus_stream.client.verbs import Call, cancelling, migrating, not_ended, resuming, starting
+from hephaestus_stream.client.verbs import (
+    Call,
+    cancelling,
+    migrating,
+    not_ended,
+    resuming,
+    skipping,
+    starting,
+    steering,
+)
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.encryption.key import KeyProvider
-from hephaestus_stream.wire.command import Command
+from hephaestus_stream.wire.command import Command, ContinueCommand, PauseCommand, RetryCommand, TerminateCommand
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
 from hephaestus_stream.wire.output import HistoryRecord, Reply
@@ -133,6 +142,70 @@ class Client:
     ) -> Receipt:
         """Ends a run, as `AsyncClient.cancel` does."""
         return self._perform(cancelling(workflow, id, options))
+
+    def retry(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        **options: Unpack[Steering],
+    ) -> Receipt:
+        """Lets a failed or halted run go on, as `AsyncClient.retry` does."""
+        return self._perform(steering(RetryCommand, workflow, id, options))
+
+    def pause(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        **options: Unpack[Steering],
+    ) -> Receipt:
+        """Lets nothing new begin in a run, as `AsyncClient.pause` does."""
+        return self._perform(steering(PauseCommand, workflow, id, options))
+
+    def continue_(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        **options: Unpack[Steering],
+    ) -> Receipt:
+        """Lets a paused run go on, as `AsyncClient.continue_` does."""
+        return self._perform(steering(ContinueCommand, workflow, id, options))
+
+    @overload
+    def skip_node(
+        self,
+        workflow: AnyWorkflow,
+        id: str,
+        event: NodeEvent[None],
+        **options: Unpack[Steering],
+    ) -> Receipt: ...
+    @overload
+    def skip_node(
+        self,
+        workflow: AnyWorkflow,
+        id: str,
+        event: NodeEvent[PayloadT],
+        payload: PayloadT,
+        **options: Unpack[Steering],
+    ) -> Receipt: ...
+    def skip_node(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        event: NodeEvent[Any],
+        payload: object = None,
+        **options: Unpack[Steering],
+    ) -> Receipt:
+        """Ends a node in place of its step, as `AsyncClient.skip_node` does."""
+        return self._perform(skipping(workflow, id, event, payload, options))
+
+    def terminate(
+        self,
+        workflow: AnyWorkflow,
+        id: str,  # noqa: A002 - as above
+        **options: Unpack[Steering],
+    ) -> Receipt:
+        """Ends a run at once, as `AsyncClient.terminate` does."""
+        return self._perform(steering(TerminateCommand, workflow, id, options))
 
     @overload
     def wait(self, run: Run, *, timeout: timedelta | None = None) -> Completion: ...

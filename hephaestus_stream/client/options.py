@@ -65,6 +65,18 @@ class Cancelling(Resuming, total=False):
     reason: str | None
 
 
+class Steering(Resuming, total=False):
+    """What the verbs of operators take beyond that; both stand in the history.
+
+    Attributes:
+        by: Who wants it.
+        reason: Why.
+    """
+
+    by: str | None
+    reason: str | None
+
+
 def seconds_of(timeout: timedelta) -> float:
     """A deadline's length.
 

@@ -40,6 +40,8 @@ class Filtering(TypedDict, total=False):
         tag: One, or all of several.
         waiting_at: A node, or its name.
         started_from: The first moment that counts; of `..._to` the first that counts no more.
+        paused: Whether it was paused by command.
+        halted: Whether it stands still after a bug of the engine.
         id_prefix: How the id begins.
     """
 
@@ -51,6 +53,8 @@ class Filtering(TypedDict, total=False):
     started_to: datetime
     updated_from: datetime
     updated_to: datetime
+    paused: bool
+    halted: bool
     id_prefix: str
 
 

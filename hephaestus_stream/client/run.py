@@ -7,7 +7,7 @@ from datetime import datetime
 
 from hephaestus_stream.core.answer import AnswerEffect
 from hephaestus_stream.errors import CommandRefusedError
-from hephaestus_stream.wire.command import CancelCommand, MigrateCommand, ResumeCommand, StartCommand
+from hephaestus_stream.wire.command import CancelCommand, MigrateCommand, ResumeCommand, StartCommand, SteeringCommand
 from hephaestus_stream.wire.key import split_key
 from hephaestus_stream.wire.output import Reply
 
@@ -64,7 +64,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the engine said to a resume, a migrate or a cancel.
+    """What the engine said to any command but a start.
 
     Attributes:
         command_id: The command that it answers.
@@ -73,7 +73,7 @@ class Receipt:
         partition: The partition of the key.
         position: The offset of the command; None where no answer was waited for.
         effect: `applied`; `kept` for an event that came before its node waits, or while the run is parked; `existing`
-            for a run that was in the version already; None where no answer was waited for.
+            where nothing had to be done; None where no answer was waited for.
         message: What one might not expect, as that the run is parked.
         duplicate: Whether the same command had been answered before.
     """
@@ -109,8 +109,10 @@ def run_of(command: StartCommand, answer: Reply | Published) -> Run:
     )
 
 
-def receipt_of(command: ResumeCommand | MigrateCommand | CancelCommand, answer: Reply | Published) -> Receipt:
-    """The receipt for a resume, a migrate or a cancel.
+def receipt_of(
+    command: ResumeCommand | MigrateCommand | CancelCommand | SteeringCommand, answer: Reply | Published
+) -> Receipt:
+    """The receipt for any command but a start.
 
     Raises:
         CommandRefusedError: The engine refused.

@@ -8,14 +8,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, TypeVar, cast
 
-from hephaestus_stream.client.options import Cancelling, Resuming, Sending, Starting
+from hephaestus_stream.client.options import Cancelling, Resuming, Sending, Starting, Steering
 from hephaestus_stream.client.run import Published, Receipt, Run, receipt_of, run_of
 from hephaestus_stream.client.transport import DEFAULT_TIMEOUT, Transport
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.errors import NotEndedError
 from hephaestus_stream.wire.command import Command
 from hephaestus_stream.wire.output import Reply
-from hephaestus_stream.wire.request import AnyWorkflow, cancel_command, migrate_command, resume_command, start_command
+from hephaestus_stream.wire.request import (
+    AnyWorkflow,
+    PlainT,
+    cancel_command,
+    migrate_command,
+    resume_command,
+    skip_command,
+    start_command,
+    steering_command,
+)
 
 ResultT = TypeVar("ResultT")
 
@@ -100,6 +109,51 @@ def cancelling(workflow: AnyWorkflow, id: str, options: Cancelling) -> Call[Rece
         id,
         command_id=options.get("command_id"),
         run=options.get("run"),
+        reason=options.get("reason"),
+    )
+    return Call(command, lambda answer: receipt_of(command, answer), options)
+
+
+def steering(model: type[PlainT], workflow: AnyWorkflow, id: str, options: Steering) -> Call[Receipt]:  # noqa: A002 - as above
+    """A retry, a pause, a continue or a terminate.
+
+    Raises:
+        InvalidKeyError: The id cannot be part of a key.
+        CommandError: An argument does not fit.
+    """
+    command = steering_command(
+        model,
+        workflow,
+        id,
+        command_id=options.get("command_id"),
+        run=options.get("run"),
+        by=options.get("by"),
+        reason=options.get("reason"),
+    )
+    return Call(command, lambda answer: receipt_of(command, answer), options)
+
+
+def skipping(
+    workflow: AnyWorkflow,
+    id: str,  # noqa: A002 - as above
+    event: NodeEvent[Any],
+    payload: object,
+    options: Steering,
+) -> Call[Receipt]:
+    """What a node ends with, in place of its step.
+
+    Raises:
+        InvalidKeyError: The id cannot be part of a key.
+        CommandError: The payload does not fit the event.
+    """
+    command = skip_command(
+        workflow,
+        id,
+        event,
+        payload,
+        command_id=options.get("command_id"),
+        run=options.get("run"),
+        by=options.get("by"),
         reason=options.get("reason"),
     )
     return Call(command, lambda answer: receipt_of(command, answer), options)

@@ -86,15 +86,28 @@ def admit(
                 return _used(definition, record, key=key) or _terminate(definition, conflicts, key=key)
             case "reject":
                 return _running(conflicts[0], key=key)
-    if len(record.live()) >= MAX_LIVE_RUNS:
-        return Refused("too_many_runs", f"{key} has {MAX_LIVE_RUNS} live runs; use more ids")
-    return _used(definition, record, key=key) or Admitted()
+    return _crowded(record, key=key) or _used(definition, record, key=key) or Admitted()
 
 
 def conflicting(definition: Definition, record: KeyRecord, *, key: str, besides: str) -> Refused | None:
     """Why a live run may not come under another definition: a further live run claims the key."""
     conflicts = [run for run in record.live() if run.run != besides and _conflicts(definition, run)]
     return _running(conflicts[0], key=key) if conflicts else None
+
+
+def readmit(definition: Definition, record: KeyRecord, *, key: str, run: str) -> Refused | None:
+    """Why an ended run may not live again: another one claims the key now, or has done its work."""
+    others = record.without_run(run)
+    conflict = conflicting(definition, others, key=key, besides=run)
+    if conflict is not None:
+        return conflict
+    return _crowded(others, key=key) or _used(definition, others, key=key)
+
+
+def _crowded(record: KeyRecord, *, key: str) -> Refused | None:
+    if len(record.live()) < MAX_LIVE_RUNS:
+        return None
+    return Refused("too_many_runs", f"{key} has {MAX_LIVE_RUNS} live runs; use more ids")
 
 
 def _running(run: Run, *, key: str) -> Refused:
@@ -139,8 +152,19 @@ def _used(definition: Definition, record: KeyRecord, *, key: str) -> Refused | N
     return None
 
 
-def find_run(record: KeyRecord, *, key: str, workflow: str, run: str | None, version: int | None) -> Run | Refused:
-    """The run that a command means: the one it names, else the only live one."""
+def find_run(
+    record: KeyRecord, *, key: str, workflow: str, run: str | None, version: int | None, ended: bool = False
+) -> Run | Refused:
+    """The run that a command means: the one it names, else the only live one.
+
+    Args:
+        record: What is kept of the key.
+        key: The key.
+        workflow: The workflow's name.
+        run: The run, where the command names it.
+        version: Its version, where the command names that.
+        ended: Whether a run may be meant that has ended: the last one, where none lives.
+    """
     fitting = [
         each
         for each in record.runs
@@ -152,6 +176,8 @@ def find_run(record: KeyRecord, *, key: str, workflow: str, run: str | None, ver
     if live:
         names = ", ".join(f"{each.run} (version {each.version})" for each in live[:10])
         return Refused("ambiguous", f"{key} has {len(live)} live runs: {names}; name one with run")
+    if fitting and ended:
+        return fitting[-1]
     if fitting:
         return Refused("ended", f"{key} has ended ({fitting[-1].ended}); only a start gives it a further run")
     wanted = f"run {run}" if run is not None else "run" if version is None else f"run of version {version}"

@@ -21,6 +21,9 @@ Reason = Literal[
     "misrouted",  # found in the wrong partition even after it was forwarded
     "not_external",  # a step's own event, which outsiders cannot send
     "not_found",  # no run of that key
+    "not_reached",  # the run has not come to the node yet
+    "not_retryable",  # nothing failed that could be tried again
+    "parked",  # the worker lacks the run's version, or a key
     "settled",  # the node is done with
     "too_large",  # the record of the run would grow beyond its bound
     "too_many_runs",  # the key has as many live runs as it may

@@ -34,6 +34,10 @@ HistoryType = Literal[
     "migrated",
     "migration_refused",
     "halted",
+    "retried",
+    "paused",
+    "continued",
+    "skipped",
     "cancelled",
     "failed",
     "completed",
@@ -60,10 +64,15 @@ class RunStep(msgspec.Struct, frozen=True):
 
 
 class StopStep(msgspec.Struct, frozen=True):
-    """An attempt's outcome is no longer wanted; stop it if it still runs."""
+    """An attempt's outcome is no longer wanted; stop it if it still runs.
+
+    Attributes:
+        at_once: Whether its code gets no time to clean up.
+    """
 
     node: str
     attempt: int
+    at_once: bool = False
 
 
 class SetTimer(msgspec.Struct, frozen=True):

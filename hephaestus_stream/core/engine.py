@@ -10,7 +10,7 @@ from copy import deepcopy
 from datetime import datetime
 from typing import assert_never
 
-from hephaestus_stream.core import external, migration, parking, progress
+from hephaestus_stream.core import external, migration, parking, progress, steering
 from hephaestus_stream.core.answer import Accepted, Refused
 from hephaestus_stream.core.decision import ClearTimer, Decision
 from hephaestus_stream.core.definition import Definition
@@ -18,11 +18,15 @@ from hephaestus_stream.core.input import (
     Cancel,
     ChoiceFailed,
     Chosen,
+    Continue,
     Input,
     Migrate,
+    Pause,
     Recovered,
     Release,
     Resume,
+    Retry,
+    Skip,
     Start,
     StartRefused,
     StepEmitted,
@@ -42,7 +46,8 @@ def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the fun
 
     Args:
         definition: The workflow, in the version of the run, or for `Migrate` in the one that it is to have. None where
-            the worker lacks it: the run is parked then, and takes in `Resume`, `StartRefused` and `Cancel`.
+            the worker lacks it: the run is parked then, and takes in `Resume`, `StartRefused`, `Pause` and
+            `Cancel`.
         state: The run; None for `Start`, which makes it.
         what: What happened.
         now: The time of it, in UTC. Times in the history never run backwards, whatever the clock does.
@@ -59,7 +64,7 @@ def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the fun
     if state is None:
         raise EngineError(f"{type(what).__name__} needs a run, and there is none")
     journal = Journal(definition, state, now=now)
-    if journal.is_halted and not isinstance(what, Cancel):
+    if journal.is_halted and not isinstance(what, Cancel | Retry):
         _stand_still(journal, what, key=state.key)
         return journal.decision()
     match what:
@@ -74,16 +79,18 @@ def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the fun
         case Migrate():
             migration.migrate(journal, what, key=state.key)
         case Cancel():
-            external.cancel(journal, what, key=state.key)
-        case StepEmitted():
+            steering.cancel(journal, what, key=state.key)
+        case Retry():
+            steering.retry(journal, what, key=state.key)
+        case Pause():
+            steering.pause(journal, what, key=state.key)
+        case Continue():
+            steering.continue_(journal, what, key=state.key)
+        case Skip():
+            steering.skip(journal, what, key=state.key)
+        case StepEmitted() | StepSuspended() | StepFailed():
             if progress.is_current(journal, what.node, what.attempt):
-                progress.complete(journal, what.node, what.reported)
-        case StepSuspended():
-            if progress.is_current(journal, what.node, what.attempt):
-                progress.suspend(journal, what)
-        case StepFailed():
-            if progress.is_current(journal, what.node, what.attempt):
-                progress.fail_attempt(journal, what)
+                _end_attempt(journal, what)
         case Chosen():
             progress.choose(journal, what.node, label=what.label)
         case ChoiceFailed():
@@ -98,7 +105,7 @@ def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the fun
 
 
 def halt(definition: Definition, state: State, *, reason: str, now: datetime) -> Decision:
-    """The run stands still after a bug of the engine; it can be looked at, and cancelled."""
+    """The run stands still after a bug of the engine; it can be looked at, retried and cancelled."""
     journal = Journal(definition, state, now=now)
     if not journal.is_halted:
         journal.halt(reason)
@@ -107,11 +114,22 @@ def halt(definition: Definition, state: State, *, reason: str, now: datetime) ->
 
 
 def _stand_still(journal: Journal, what: Input, *, key: str) -> None:
-    """A halted run takes nothing in but its cancellation."""
-    if isinstance(what, Resume | Migrate):
-        journal.answer = Refused("engine_error", f"{key} stands still after a bug of the engine; it can be cancelled")
+    """A halted run takes nothing in but that it is to go on, or to end."""
+    if isinstance(what, Resume | Migrate | Pause | Continue | Skip):
+        message = f"{key} stands still after a bug of the engine; it can be retried and cancelled"
+        journal.answer = Refused("engine_error", message)
     elif isinstance(what, TimerFired):
         journal.effects.append(ClearTimer(what.node, what.attempt, what.kind, what.due_at))
+
+
+def _end_attempt(journal: Journal, what: StepEmitted | StepSuspended | StepFailed) -> None:
+    match what:
+        case StepEmitted():
+            progress.complete(journal, what.node, what.reported)
+        case StepSuspended():
+            progress.suspend(journal, what)
+        case StepFailed():
+            progress.fail_attempt(journal, what)
 
 
 def _start(definition: Definition, what: Start, *, now: datetime) -> Decision:

@@ -1,4 +1,4 @@
-"""What outsiders do to a run: they send it events, and they cancel it."""
+"""What outsiders do to a run: they send it events."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from difflib import get_close_matches
 
 from hephaestus_stream.core import progress
 from hephaestus_stream.core.answer import Accepted, Reason, Refused
-from hephaestus_stream.core.input import Cancel, Resume
+from hephaestus_stream.core.input import Resume
 from hephaestus_stream.core.journal import Journal
 from hephaestus_stream.core.limits import MAX_EARLY_EVENTS
-from hephaestus_stream.core.state import ACTIVE, EarlyEvent
+from hephaestus_stream.core.state import ACTIVE, EarlyEvent, Reported
 
 
 def resume(journal: Journal, what: Resume, *, key: str) -> None:
@@ -27,8 +27,8 @@ def resume(journal: Journal, what: Resume, *, key: str) -> None:
         refuse(journal, what, Refused("settled", f"{target} of {key} is {state.status}; it takes no more events"))
     elif what.problem is not None:
         refuse(journal, what, Refused("invalid_payload", f"{target}.{event}: {what.problem}"))
-    elif what.reported.size > progress.room(journal, target):
-        refuse(journal, what, Refused("too_large", _too_large(journal, what, target=target, key=key)))
+    elif (too_large := unfitting(journal, target, what.reported, key=key)) is not None:
+        refuse(journal, what, too_large)
     elif state is not None and state.status == "waiting":
         journal.answer = Accepted("applied")
         journal.record("resumed", target, event=event, attempt=state.attempt, details={"command": what.command})
@@ -41,16 +41,6 @@ def resume(journal: Journal, what: Resume, *, key: str) -> None:
         journal.early = (*journal.early, EarlyEvent(target, what.reported, what.command))
         journal.payload_bytes += what.reported.size
         journal.record("event_kept", target, event=event, details={"command": what.command})
-
-
-def cancel(journal: Journal, what: Cancel, *, key: str) -> None:
-    """The run is over, by somebody's wish."""
-    if not journal.is_live:
-        journal.answer = Refused("ended", f"{key} has ended already")
-        return
-    journal.answer = Accepted("applied")
-    details = {"command": what.command} | ({} if what.reason is None else {"reason": what.reason})
-    progress.end(journal, "cancelled", node=None, error=None, **details)
 
 
 def _target(journal: Journal, what: Resume, *, key: str) -> str | Refused:
@@ -66,14 +56,21 @@ def _target(journal: Journal, what: Resume, *, key: str) -> str | Refused:
         if any(event in names for names in events.values()):
             return Refused("not_external", f"'{event}' is a step's own event; outsiders cannot send it")
         return _unknown("unknown_event", f"no node of {key} takes", event, _external_names(journal))
-    if what.node not in journal.definition.nodes:
-        return _unknown("unknown_node", f"{key} has no node", what.node, tuple(events))
-    declared = events.get(what.node, {})
+    wrong = unknown_in(journal, what.node, event, key=key)
+    if wrong is None and not events[what.node][event].external:
+        wrong = Refused("not_external", f"{what.node}.{event} is the step's own event; outsiders cannot send it")
+    return wrong or what.node
+
+
+def unknown_in(journal: Journal, node: str, event: str, *, key: str) -> Refused | None:
+    """What an outsider is told who names a node, or an event of it, that there is not."""
+    events = journal.definition.events
+    if node not in journal.definition.nodes:
+        return _unknown("unknown_node", f"{key} has no node", node, tuple(events))
+    declared = events.get(node, {})
     if event not in declared:
-        return _unknown("unknown_event", f"{what.node} of {key} has no event", event, tuple(declared))
-    if not declared[event].external:
-        return Refused("not_external", f"{what.node}.{event} is the step's own event; outsiders cannot send it")
-    return what.node
+        return _unknown("unknown_event", f"{node} of {key} has no event", event, tuple(declared))
+    return None
 
 
 def _unknown(reason: Reason, subject: str, name: str, known: tuple[str, ...]) -> Refused:
@@ -87,12 +84,16 @@ def _external_names(journal: Journal) -> tuple[str, ...]:
     return tuple({name: None for node in events for name, event in node.items() if event.external})
 
 
-def _too_large(journal: Journal, what: Resume, *, target: str, key: str) -> str:
-    left = progress.room(journal, target)
-    return (
-        f"{target}.{what.reported.event} carries {what.reported.size} bytes and {key} has room for {left}; "
+def unfitting(journal: Journal, node: str, reported: Reported, *, key: str) -> Refused | None:
+    """What an outsider is told whose payload has no room in the run's record."""
+    left = progress.room(journal, node)
+    if reported.size <= left:
+        return None
+    message = (
+        f"{node}.{reported.event} carries {reported.size} bytes and {key} has room for {left}; "
         "send a reference to the data instead"
     )
+    return Refused("too_large", message)
 
 
 def refuse(journal: Journal, what: Resume, refused: Refused) -> None:

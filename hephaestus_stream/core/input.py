@@ -67,11 +67,50 @@ class Migrate(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
-class Cancel(msgspec.Struct, frozen=True):
-    """An outsider ends the run."""
+class Steering(msgspec.Struct, frozen=True):
+    """What an outsider decides about a run as a whole; the history keeps who did it, and why.
+
+    Attributes:
+        command: The command's id.
+    """
 
     command: str
     reason: str | None = None
+    by: str | None = None
+
+
+class Cancel(Steering, frozen=True):
+    """An outsider ends the run.
+
+    Attributes:
+        at_once: Whether the code of its steps gets no time to clean up.
+    """
+
+    at_once: bool = False
+
+
+class Retry(Steering, frozen=True):
+    """An outsider lets a run go on that failed, or stands still after a bug of the engine."""
+
+
+class Pause(Steering, frozen=True):
+    """An outsider lets nothing new begin in the run."""
+
+
+class Continue(Steering, frozen=True):
+    """An outsider lets a paused run go on."""
+
+
+class Skip(Steering, frozen=True, kw_only=True):
+    """An outsider says what a node ends with, in place of its step.
+
+    Attributes:
+        problem: What the event's model said against the payload.
+    """
+
+    node: str
+    reported: Reported
+    problem: str | None = None
 
 
 class StepEmitted(msgspec.Struct, frozen=True):
@@ -159,6 +198,10 @@ Input = (
     | StartRefused
     | Migrate
     | Cancel
+    | Retry
+    | Pause
+    | Continue
+    | Skip
     | StepEmitted
     | StepSuspended
     | StepFailed

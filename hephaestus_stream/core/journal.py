@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import msgspec
@@ -26,6 +26,7 @@ class Journal:
         early: The early events as they are now.
         parked: The events that were kept while the run was parked.
         version: The run's version.
+        paused: Whether no attempt begins, and no timer is set.
     """
 
     def __init__(self, definition: Definition | None, state: State, *, now: datetime) -> None:
@@ -37,6 +38,7 @@ class Journal:
         self.early: tuple[EarlyEvent, ...] = state.early
         self.parked: tuple[ParkedEvent, ...] = state.parked
         self.version = state.version
+        self.paused = state.paused
         self.payload_bytes = state.payload_bytes
         self.refusals = state.refusals
         self.sequence = state.sequence
@@ -61,6 +63,21 @@ class Journal:
     def graph(self) -> Graph:
         """The workflow's graph; raises as `definition` does."""
         return self.definition.graph
+
+    @property
+    def status(self) -> Status:
+        """The run's status before this transition."""
+        return self._state.status
+
+    @property
+    def ended_at(self) -> str | None:
+        """The node that ended the run before this transition."""
+        return self._state.ended_at
+
+    @property
+    def idle(self) -> timedelta:
+        """How long the run has been over."""
+        return self.now - (self._state.finished_at or self.now)
 
     @property
     def is_live(self) -> bool:
@@ -121,7 +138,7 @@ class Journal:
                 self._running += number
             case "waiting":
                 self._waiting += number
-            case "retrying" | "choosing":
+            case "ready" | "retrying" | "choosing":
                 self._pausing += number
             case _:
                 pass  # not active
@@ -133,6 +150,12 @@ class Journal:
     def halt(self, reason: str) -> None:
         """Marks the run as standing still."""
         self._state = msgspec.structs.replace(self._state, halted=reason)
+
+    def revive(self) -> None:
+        """Marks a run as going on that had ended, or stood still."""
+        self._state = msgspec.structs.replace(
+            self._state, status="running", ended_at=None, finished_at=None, error=None, halted=None
+        )
 
     def decision(self) -> Decision:
         """The outcome of the transition.
@@ -153,6 +176,7 @@ class Journal:
             early=self.early,
             parked=self.parked,
             version=self.version,
+            paused=self.paused,
             payload_bytes=self.payload_bytes,
             refusals=self.refusals,
             sequence=self.sequence,

@@ -23,10 +23,10 @@ MAX_RUN_ERROR: Final = 1_000
 MAX_NODE_ERROR: Final = 300
 """Characters of the message that a node keeps: errors of many nodes must leave room for the payloads beside them."""
 
-MAX_ERRORS_BYTES: Final = 70_000
+MAX_ERRORS_BYTES: Final = 60_000
 """Of the errors that all nodes of a run keep together: each has its share, of type and message."""
 
-MAX_NODES: Final = 2_100
+MAX_NODES: Final = 2_050
 """Of a workflow, enough for a fan-out of 2,000: what is kept of each node has to fit into the record of a run."""
 
 MAX_PROMPT_LOSSES: Final = 2

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 
 import msgspec
 
@@ -31,7 +32,16 @@ from hephaestus_stream.core.limits import (
     MAX_RUN_ERROR,
 )
 from hephaestus_stream.core.losses import WORKER_LOST, is_suspect, taken_over, was_blamed
-from hephaestus_stream.core.state import ACTIVE, EarlyEvent, EndStatus, Error, NodeState, ParkedEvent, Reported
+from hephaestus_stream.core.state import (
+    ACTIVE,
+    EarlyEvent,
+    EndStatus,
+    Error,
+    Interrupted,
+    NodeState,
+    ParkedEvent,
+    Reported,
+)
 
 _BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -71,8 +81,7 @@ def complete(journal: Journal, node: str, reported: Reported) -> None:
     if not _fits(journal, node, reported):
         return
     _clear_timer(journal, node)
-    _give_up_otherwise(journal, node)
-    journal.payload_bytes += reported.size
+    journal.payload_bytes += reported.size - _replaceable(state)
     journal.record("step_completed", node, event=reported.event, attempt=state.attempt)
     journal.effects.append(
         PublishResult(node, state.attempt, journal.sequence, reported, state.started_at or journal.now)
@@ -82,6 +91,7 @@ def complete(journal: Journal, node: str, reported: Reported) -> None:
         node,
         status="choosing" if routed else "completed",
         reported=reported,
+        otherwise=None,
         settled_at=journal.now,
         due_at=None,
         error=None,
@@ -127,7 +137,8 @@ def suspend(journal: Journal, what: StepSuspended) -> None:
         return
     due_at = _due_at(journal, what)
     journal.payload_bytes += what.otherwise.size if what.otherwise else 0
-    journal.update(node, status="waiting", due_at=due_at, otherwise=what.otherwise)
+    until = what.timeout is None and what.until is not None
+    journal.update(node, status="waiting", due_at=due_at, until=until, otherwise=what.otherwise)
     journal.record("suspended", node, attempt=what.attempt)
     for index, early in enumerate(journal.early):
         if early.node == node:
@@ -150,6 +161,8 @@ def suspend(journal: Journal, what: StepSuspended) -> None:
 def fire(journal: Journal, what: TimerFired) -> None:
     """A due time has come; a timer of something that is over is only cleared."""
     journal.effects.append(ClearTimer(what.node, what.attempt, what.kind, what.due_at))
+    if journal.paused:
+        return  # it is set again when the run is continued
     state = journal.nodes.get(what.node)
     awaited = "waiting" if what.kind == "wait" else "retrying"
     if state is None or (state.status, state.attempt, state.due_at) != (awaited, what.attempt, what.due_at):
@@ -171,14 +184,19 @@ def fail_attempt(journal: Journal, what: StepFailed) -> None:
     state = journal.nodes[node]
     # A node that its version has no longer has no policy either: its failure is permanent.
     lasting = what.permanent or node not in journal.definition.nodes
-    if lasting or state.attempt >= (policy := journal.definition.retry_of(node)).max_attempts:
+    counted = state.attempt - state.forgiven
+    if lasting or counted >= (policy := journal.definition.retry_of(node)).max_attempts:
         fail_node(journal, node, error=what.error)
         return
     _record_failure(journal, node, error=what.error)
-    delay = policy.delay(state.attempt, jitter=what.jitter) if what.retry_after is None else what.retry_after
-    due_at = _later(journal.now, delay)
+    delay = policy.delay(counted, jitter=what.jitter) if what.retry_after is None else what.retry_after
     journal.update(node, status="retrying", error=_kept(journal, what.error), **_UNRESTARTED)
-    journal.record("retry_scheduled", node, attempt=state.attempt + 1, details={"due_at": due_at.isoformat()})
+    _schedule_retry(journal, node, due_at=later(journal.now, delay))
+
+
+def _schedule_retry(journal: Journal, node: str, *, due_at: datetime) -> None:
+    number = journal.nodes[node].attempt + 1
+    journal.record("retry_scheduled", node, attempt=number, details={"due_at": due_at.isoformat()})
     _set_timer(journal, node, kind="retry", due_at=due_at)
 
 
@@ -227,23 +245,47 @@ def _restart(journal: Journal, node: str, what: Recovered) -> None:
     journal.effects.append(RunStep(node, state.attempt))
 
 
-def end(journal: Journal, status: EndStatus, *, node: str | None, error: Error | None, **details: object) -> None:
-    """The run is over; what is still active is stopped, and what is kept for later is dropped."""
+def has_failed_at(nodes: Mapping[str, NodeState], node: str | None) -> bool:
+    """Whether a run that ended at a node failed by it, and may be retried from it; an ending is where it had to end."""
+    state = None if node is None else nodes.get(node)
+    return state is not None and state.status == "failed"
+
+
+def end(
+    journal: Journal,
+    status: EndStatus,
+    *,
+    node: str | None,
+    error: Error | None,
+    at_once: bool = False,
+    details: Mapping[str, object] = MappingProxyType({}),
+) -> None:
+    """The run is over; what is still active is stopped.
+
+    What is kept for later is dropped, unless a retry may want it.
+    """
+    is_retryable = has_failed_at(journal.nodes, node)
     for name, state in list(journal.nodes.items()):
         if state.status not in ACTIVE:
             continue
         if state.status == "running":
-            journal.effects.append(StopStep(name, state.attempt))
+            journal.effects.append(StopStep(name, state.attempt, at_once))
         _clear_timer(journal, name)
-        journal.update(name, status="interrupted", settled_at=journal.now, due_at=None)
-        journal.record("interrupted", name, attempt=state.attempt)
-    drop_early(journal, lambda _: True)
+        if is_retryable:
+            was = Interrupted(state.status, state.due_at, state.until, state.forgiven)
+            journal.update(name, status="interrupted", due_at=None, until=False, forgiven=0, was=was)
+        else:
+            journal.update(name, status="interrupted", settled_at=journal.now, due_at=None)
+        journal.record("interrupted", name, attempt=state.attempt or None)
+    journal.paused = False
+    if not is_retryable:
+        drop_early(journal, lambda _: True)
     parked, journal.parked = journal.parked, ()
     for event in parked:
         _tell_dropped(journal, event)
     journal.end(status, node=node, error=None if error is None else error.shortened(MAX_RUN_ERROR))
     if error is not None:
-        details |= {"error": error.type, "message": error.message}
+        details = {"error": error.type, "message": error.message}
     journal.record(status, node, details=details)
     journal.effects.append(PublishCompletion(journal.sequence))
 
@@ -258,21 +300,23 @@ def _fits(journal: Journal, node: str, reported: Reported) -> bool:
 
 
 def room(journal: Journal, node: str) -> int:
-    """The bytes that an event of a node may have: what it would have said after a timeout makes room."""
+    """The bytes that an event of a node may have.
+
+    What it would have said after a timeout makes room, and what it has said before its route failed.
+    """
     state = journal.nodes.get(node)
-    given_up = state.otherwise.size if state is not None and state.otherwise is not None else 0
-    return MAX_PAYLOAD_BYTES - journal.payload_bytes + given_up
+    return MAX_PAYLOAD_BYTES - journal.payload_bytes + (0 if state is None else _replaceable(state))
 
 
-def _give_up_otherwise(journal: Journal, node: str) -> None:
-    otherwise = journal.nodes[node].otherwise
-    if otherwise is not None:
-        journal.payload_bytes -= otherwise.size
-        journal.update(node, otherwise=None)
+def _replaceable(state: NodeState) -> int:
+    return sum(each.size for each in (state.otherwise, state.reported) if each is not None)
 
 
 def attempt(journal: Journal, node: str, *, number: int) -> None:
-    """An attempt of a step begins."""
+    """An attempt of a step begins, or will begin when the run is continued."""
+    if journal.paused:
+        journal.update(node, status="ready", attempt=number - 1, due_at=None, **_UNRESTARTED)
+        return
     journal.update(node, status="running", attempt=number, started_at=journal.now, **_UNRESTARTED)
     journal.record("step_started", node, attempt=number)
     journal.effects.append(RunStep(node, number))
@@ -339,24 +383,75 @@ def _record_failure(journal: Journal, node: str, *, error: Error) -> None:
 def _set_timer(journal: Journal, node: str, *, kind: TimerKind, due_at: datetime) -> None:
     state = journal.update(node, due_at=due_at)
     journal.record("timer_set", node, attempt=state.attempt, details={"timer": kind, "due_at": due_at.isoformat()})
-    journal.effects.append(SetTimer(node, state.attempt, kind, due_at))
+    if not journal.paused:
+        journal.effects.append(SetTimer(node, state.attempt, kind, due_at))
 
 
 def _clear_timer(journal: Journal, node: str) -> None:
+    timer = _timer_of(journal, node)
+    if timer is not None:
+        journal.effects.append(ClearTimer(*timer))
+
+
+def _timer_of(journal: Journal, node: str) -> tuple[str, int, TimerKind, datetime] | None:
+    """The timer that is set for a node."""
     state = journal.nodes[node]
-    if state.due_at is not None:
-        kind: TimerKind = "retry" if state.status == "retrying" else "wait"
-        journal.effects.append(ClearTimer(node, state.attempt, kind, state.due_at))
+    if journal.paused or state.due_at is None:
+        return None
+    return node, state.attempt, "retry" if state.status == "retrying" else "wait", state.due_at
+
+
+def hold_timers(journal: Journal) -> None:
+    """No timer of the run is set any more, though what they are of waits on."""
+    for node in journal.nodes:
+        _clear_timer(journal, node)
+
+
+def set_timers(journal: Journal) -> None:
+    """The timers of all that waits in the run are set again; what has become due meanwhile fires at once."""
+    for node in journal.nodes:
+        timer = _timer_of(journal, node)
+        if timer is not None:
+            journal.effects.append(SetTimer(*timer))
+
+
+def take_up(journal: Journal, node: str, *, idle: timedelta) -> None:
+    """A node goes on that the end of its run interrupted, which was over for a time."""
+    state = journal.nodes[node]
+    # Records of older releases do not say what the node was: a step may run once more.
+    was = state.was or Interrupted("running")
+    journal.update(node, status=was.status, settled_at=None, until=was.until, forgiven=was.forgiven, was=None)
+    match was.status:
+        case "waiting":
+            journal.record("suspended", node, attempt=state.attempt)
+            if was.due_at is not None:
+                # Of a timeout the time does not count in which nobody could send an event.
+                due_at = was.due_at if was.until else later(was.due_at, idle)
+                _set_timer(journal, node, kind="wait", due_at=due_at)
+        case "retrying":
+            _schedule_retry(journal, node, due_at=was.due_at or journal.now)
+        case "running":
+            restart(journal, node)
+        case _:
+            attempt(journal, node, number=state.attempt + 1)
+
+
+def restart(journal: Journal, node: str) -> None:
+    """The next attempt of a step begins in place of one that has not failed."""
+    state = journal.nodes[node]
+    journal.update(node, forgiven=state.forgiven + 1)
+    attempt(journal, node, number=state.attempt + 1)
 
 
 def _due_at(journal: Journal, what: StepSuspended) -> datetime | None:
     if what.timeout is not None:
-        return _later(journal.now, what.timeout)
+        return later(journal.now, what.timeout)
     # What lies in the past is due now: timers are kept by times since 1970.
     return None if what.until is None else max(journal.now, _in_utc(what.until))
 
 
-def _later(now: datetime, delay: timedelta) -> datetime:
+def later(now: datetime, delay: timedelta) -> datetime:
+    """A time after another; beyond the calendar its end."""
     try:
         return now + max(delay, timedelta(0))
     except OverflowError:  # timedelta.max means for ever

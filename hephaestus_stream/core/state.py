@@ -11,6 +11,7 @@ Status = Literal["pending", "running", "waiting", "completed", "failed", "cancel
 EndStatus = Literal["completed", "failed", "cancelled"]
 
 NodeStatus = Literal[
+    "ready",  # its next attempt begins when the run, which is paused, is continued
     "running",  # an attempt is being executed
     "retrying",  # an attempt failed, the next one is due later
     "waiting",  # suspended until an external event or its due time
@@ -21,7 +22,7 @@ NodeStatus = Literal[
     "dead",  # can no longer be reached
 ]
 
-ACTIVE: frozenset[NodeStatus] = frozenset({"running", "retrying", "waiting", "choosing"})
+ACTIVE: frozenset[NodeStatus] = frozenset({"ready", "running", "retrying", "waiting", "choosing"})
 ENDED: frozenset[Status] = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -82,15 +83,29 @@ class ParkedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     command: str
 
 
+class Interrupted(msgspec.Struct, frozen=True, array_like=True):
+    """What a node was when its run failed: a retry of the run takes it up again.
+
+    Its fields are those of the node, which does not have them meanwhile: a run of many nodes has no room for more.
+    """
+
+    status: NodeStatus
+    due_at: datetime | None = None
+    until: bool = False
+    forgiven: int = 0
+
+
 class NodeState(msgspec.Struct, frozen=True, omit_defaults=True):
     """How far a node has come; a node without a state has not been reached.
 
     Attributes:
         status: See `NodeStatus`.
+        settled_at: When it was over; not told again where the end of the run is that moment, and `was` says the rest.
         attempt: The current or last attempt, counted from 1; 0 for a node that never ran.
         reported: The outcome of a completed node.
         label: What its routing function chose.
         due_at: When a wait times out or a retry starts.
+        until: Whether a wait was given that time itself, and no duration: nothing moves it then.
         otherwise: The outcome of a wait that times out; it counts among the record's payload bytes.
         entered_from: The node whose edge started this one; kept for exits, whose visible results depend on it.
         restarts: How often this attempt was taken up again after its worker was lost.
@@ -98,6 +113,8 @@ class NodeState(msgspec.Struct, frozen=True, omit_defaults=True):
         held: Whether it was taken over and does not run yet, since it may kill its worker: its turn is still to come.
         restarted_at: When it was last taken up again, for whatever reason.
         error: Of the last failed attempt, shortened.
+        forgiven: How many of its attempts the retry policy no longer counts, since somebody retried the run after them.
+        was: What it was before the failure of another node interrupted it.
     """
 
     status: NodeStatus
@@ -107,6 +124,7 @@ class NodeState(msgspec.Struct, frozen=True, omit_defaults=True):
     reported: Reported | None = None
     label: str | None = None
     due_at: datetime | None = None
+    until: bool = False
     otherwise: Reported | None = None
     entered_from: str | None = None
     restarts: int = 0
@@ -114,6 +132,8 @@ class NodeState(msgspec.Struct, frozen=True, omit_defaults=True):
     restarted_at: datetime | None = None
     held: bool = False
     error: Error | None = None
+    forgiven: int = 0
+    was: Interrupted | None = None
 
 
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -124,12 +144,13 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
         input: The start payload, JSON bytes.
         running: How many nodes are `running`; these numbers spare the engine a look at all nodes.
         waiting: How many are `waiting`.
-        pausing: How many are active otherwise: `retrying` or `choosing`.
+        pausing: How many are active otherwise: `retrying`, `choosing` or `ready`.
+        paused: Whether somebody has paused the run: no attempt of a step begins, and no timer is set.
         payload_bytes: What payloads and metadata take in this record, of which there is a bound.
         ended_at: The node at which the run ended, or that failed it.
         finished_at: When it ended.
         error: Why it failed, shortened.
-        halted: Why the run stands still: a bug of the engine. It can be cancelled.
+        halted: Why the run stands still: a bug of the engine. It can be retried and cancelled.
         keys: The keys that its payloads are encrypted with, perhaps with some others; the engine never looks at them.
         trace: The trace that the run belongs to, as `wire.headers` writes it; the engine never looks at it.
     """
@@ -157,6 +178,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     finished_at: datetime | None = None
     error: Error | None = None
     halted: str | None = None
+    paused: bool = False
     trace: str | None = None
     keys: tuple[str, ...] = ()
 

@@ -74,6 +74,7 @@ class Batch:
         folded: Attempts that began and ended within the cycle.
         to_start: Attempts that begin only after the commit.
         stops: Attempts that are no longer wanted.
+        stops_at_once: Those of them whose code gets no time to clean up.
         more_expired: Whether more is to be deleted than one cycle does.
         held: Due timers that were left because the worker lacks their workflow.
         parked: Runs that were met and are parked: one of each workflow, version and set of keys.
@@ -94,6 +95,7 @@ class Batch:
     folded: list[AttemptId] = field(default_factory=list[AttemptId])
     to_start: list[Attempt] = field(default_factory=list[Attempt])
     stops: list[AttemptId] = field(default_factory=list[AttemptId])
+    stops_at_once: set[AttemptId] = field(default_factory=set[AttemptId])
     more_expired: bool = False
     held: list[TimerRecord] = field(default_factory=list[TimerRecord])
     parked: dict[ParkedKind, State] = field(default_factory=dict[ParkedKind, State])

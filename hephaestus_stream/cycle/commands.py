@@ -1,21 +1,35 @@
-"""What each command does: it starts a run, sends it an event, moves it to another version, or ends it."""
+"""What each command does: it starts a run, sends it an event, moves it to another version, or steers it."""
 
 from __future__ import annotations
 
 import logging
 from typing import Final, assert_never
 
-from hephaestus_stream.core.admission import Existing, KeyRecord, admit, conflicting, find_run
+from hephaestus_stream.core.admission import Existing, KeyRecord, admit, conflicting, find_run, readmit
 from hephaestus_stream.core.answer import Accepted, Answer, Refused
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.input import Cancel, Migrate, Release, Resume, Start, StartRefused
 from hephaestus_stream.core.state import ParkedEvent, Reported, State
+from hephaestus_stream.core.steering import may_be_retried
 from hephaestus_stream.cycle.blame import OF_NO_INPUT
 from hephaestus_stream.cycle.execution import Decided, Execution
 from hephaestus_stream.cycle.payload import event_payload, label_size, parked_payload, start_payload, unreadable_payload
+from hephaestus_stream.cycle.steering import steering
 from hephaestus_stream.encryption.run import event_place, result_place
 from hephaestus_stream.errors import EngineError
-from hephaestus_stream.wire.command import CancelCommand, Command, MigrateCommand, ResumeCommand, StartCommand
+from hephaestus_stream.wire.command import (
+    CancelCommand,
+    Command,
+    ContinueCommand,
+    MigrateCommand,
+    PauseCommand,
+    ResumeCommand,
+    RetryCommand,
+    SkipCommand,
+    StartCommand,
+    SteeringCommand,
+    TerminateCommand,
+)
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -38,8 +52,15 @@ class Commands:
                 return self._resume(command)
             case MigrateCommand():
                 return self._migrate(command)
-            case CancelCommand():
-                return self._cancel(command)
+            case (
+                CancelCommand()
+                | RetryCommand()
+                | PauseCommand()
+                | ContinueCommand()
+                | SkipCommand()
+                | TerminateCommand()
+            ):
+                return self._steer(command)
             case _:
                 assert_never(command)
 
@@ -134,17 +155,37 @@ class Commands:
             self.release(target, decision.state)
         return _answer_of(decision.answer), state.run
 
-    def _cancel(self, command: CancelCommand) -> tuple[Answer, str | None]:
-        state = self._find(command)
+    def _steer(self, command: CancelCommand | SteeringCommand) -> tuple[Answer, str | None]:
+        state = self._find(command, ended=isinstance(command, RetryCommand | SkipCommand))
         if isinstance(state, Refused):
             return state, None
-        decision = self._execution.transit(self._definition(state), state, Cancel(command.id, command.reason))
-        return _answer_of(decision.answer), state.run
+        definition = self._definition(state)
+        what = steering(command, definition, state, cipher=self._cipher)
+        if what is None:
+            return Refused("parked", f"{command.key} is {self._execution.shard.why_parked(state)}"), state.run
+        if definition is not None and not state.is_live and may_be_retried(state):
+            record = self._tables.key_record(command.key)
+            against = readmit(definition, record, key=command.key, run=state.run)
+            if against is not None:
+                return against, against.run
+        answer = _answer_of(self._execution.transit(definition, state, what).answer)
+        if isinstance(answer, Accepted):
+            self._execution.defer(state.key, state.run)
+        return answer, state.run
 
-    def _find(self, command: ResumeCommand | MigrateCommand | CancelCommand) -> State | Refused:
-        """The run that a command means."""
+    def _find(
+        self, command: ResumeCommand | MigrateCommand | CancelCommand | SteeringCommand, *, ended: bool = False
+    ) -> State | Refused:
+        """The run that a command means; `ended` says whether it may be one that has ended."""
         record = self._tables.key_record(command.key)
-        run = find_run(record, key=command.key, workflow=command.workflow, run=command.run, version=command.version)
+        run = find_run(
+            record,
+            key=command.key,
+            workflow=command.workflow,
+            run=command.run,
+            version=command.version,
+            ended=ended,
+        )
         if isinstance(run, Refused):
             if not record.runs and not self._catalog.knows(command.workflow):
                 return self._catalog.unknown(command.workflow)

@@ -240,10 +240,12 @@ class Execution:
                     raise EngineError(f"{state.key} is parked, and a step of it was to run")
                 begun = AttemptId(state.key, state.run, node, attempt)
                 self.to_run[begun] = Attempt(begun, definition, state, cipher=self.shard.cipher)
-            case StopStep(node, attempt):
+            case StopStep(node, attempt, at_once):
                 stopped = AttemptId(state.key, state.run, node, attempt)
                 self.to_run.pop(stopped, None)
                 self.batch.stops.append(stopped)
+                if at_once:
+                    self.batch.stops_at_once.add(stopped)
             case SetTimer(node, attempt, kind, due_at):
                 self.tables.set_timer(timer(state, node, attempt, kind=kind, due_at=due_at))
             case ClearTimer(node, attempt, kind, due_at):

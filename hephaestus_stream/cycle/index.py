@@ -17,7 +17,7 @@ import msgspec
 from hephaestus_stream.core.state import NodeStatus, Status
 from hephaestus_stream.cycle.record import decode_with, header_of, microseconds
 
-INDEX_VERSION: Final = 1
+INDEX_VERSION: Final = 2
 """Raised when entries are derived otherwise: a database with another one is filled anew from the changelog."""
 
 KEYS: Final = b"k"
@@ -65,6 +65,7 @@ class _Indexed(msgspec.Struct, frozen=True):
     ended_at: str | None = None
     finished_at: datetime | None = None
     halted: str | None = None
+    paused: bool = False
 
 
 class Summary(msgspec.Struct, frozen=True, array_like=True):
@@ -79,6 +80,7 @@ class Summary(msgspec.Struct, frozen=True, array_like=True):
     ended_at: str | None = None
     finished: int | None = None
     halted: str | None = None
+    paused: bool = False
 
 
 _DECODER: Final = msgspec.msgpack.Decoder(_Indexed)
@@ -211,6 +213,7 @@ def _summary(found: _Indexed) -> Summary:
         found.ended_at,
         None if found.finished_at is None else microseconds(found.finished_at),
         found.halted,
+        found.paused,
     )
 
 

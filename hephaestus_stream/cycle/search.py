@@ -90,8 +90,8 @@ def count(committed: Committed, which: InstanceFilter, by: Collection[CountBy]) 
 
 def _is_counted(which: InstanceFilter) -> bool:
     """Whether what is asked for is counted beforehand."""
-    times = (which.started_from, which.started_to, which.updated_from, which.updated_to)
-    return not which.tag and which.id_prefix is None and times.count(None) == len(times)
+    counted = {"workflow", "version", "status", "waiting_at"}
+    return all(name in counted or value in (None, ()) for name, value in which)
 
 
 def _kinds(committed: Committed, which: InstanceFilter) -> Counter[tuple[str, Status, str | None]]:
@@ -224,6 +224,8 @@ def _fits(which: InstanceFilter, place: Place, summary: Summary) -> bool:
         and (which.waiting_at is None or which.waiting_at in summary.waiting_at)
         and (which.updated_from is None or summary.updated >= microseconds(which.updated_from))
         and (which.updated_to is None or summary.updated < microseconds(which.updated_to))
+        and which.paused in {None, summary.paused}
+        and which.halted in {None, summary.halted is not None}
         and (prefix is None or _named(place.key, prefix))
     )
 
@@ -250,5 +252,6 @@ def _row(place: Place, summary: Summary) -> InstanceSummary:
         waiting_at=summary.waiting_at,
         ended_at=summary.ended_at,
         finished_at=None if summary.finished is None else instant(summary.finished),
+        paused=summary.paused,
         halted=summary.halted,
     )

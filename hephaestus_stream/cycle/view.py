@@ -53,10 +53,11 @@ def view(state: State, *, shard: ShardProfile, position: int) -> InstanceView:
         else (),
         ended_at=state.ended_at,
         finished_at=state.finished_at,
+        paused=state.paused,
         halted=state.halted,
         input=_value(state.input),
         metadata=cast("dict[str, JsonValue]", dict(state.metadata)),
-        nodes={name: _node(node) for name, node in state.nodes.items()},
+        nodes={name: _node(node, state) for name, node in state.nodes.items()},
         next_timer=min(due) if due and state.is_live else None,
         error=_error(state.error),
         early_events=tuple(f"{early.node}.{early.reported.event}" for early in state.early),
@@ -108,13 +109,13 @@ def _place(key: str, run: str) -> bytes:
     return key.encode() + NUL + run.encode()
 
 
-def _node(node: NodeState) -> NodeView:
+def _node(node: NodeState, state: State) -> NodeView:
     reported = node.reported
     return NodeView(
         status=node.status,
         attempt=node.attempt,
         started_at=node.started_at,
-        settled_at=node.settled_at,
+        settled_at=node.settled_at if node.was is None else state.finished_at,
         event=None if reported is None else reported.event,
         result=None if reported is None else _value(reported.payload),
         metadata={} if reported is None else cast("dict[str, JsonValue]", _value(reported.metadata) or {}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, Self, cast
 
 from hephaestus_stream.core.graph import Edge
@@ -20,6 +20,7 @@ Progress = Literal[
 """How far a node or an edge has come; where lines share a place, the later word of this list is shown."""
 
 _PROGRESS: Mapping[NodeStatus, Progress] = {
+    "ready": "active",
     "running": "active",
     "retrying": "active",
     "waiting": "active",
@@ -102,7 +103,7 @@ class PathTaken:
         ended = False
         for record in records:
             kind, node, event, label = _read(record)
-            ended = kind in _ENDS or (ended and kind != "started")
+            ended = kind in _ENDS or (ended and kind not in {"started", "retried"})
             if kind == "started":
                 nodes.clear()
             elif node is not None:
@@ -135,8 +136,8 @@ class PathTaken:
 
 
 def _after(kind: str, before: Reached | None, *, event: str | None, label: str | None) -> Reached | None:
-    if kind == "routed" and before is not None:
-        return replace(before, label=label)
+    if kind == "routed":
+        return Reached("completed", event, label)
     if kind in _ENDS:
         # An ending has no history of its own: the end of the run is all that is told of it.
         return before or Reached("completed")

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from hephaestus_stream.encryption.cipher import Cipher
 from hephaestus_stream.encryption.envelope import Place, is_envelope
 from hephaestus_stream.encryption.run import event_place, start_place
-from hephaestus_stream.wire.command import Command, ResumeCommand, StartCommand, unwritable
+from hephaestus_stream.wire.command import Command, ResumeCommand, SkipCommand, StartCommand, unwritable
 
 
 def sealed(command: Command, cipher: Cipher) -> Command:
@@ -26,7 +26,11 @@ def sealed(command: Command, cipher: Cipher) -> Command:
         if isinstance(command, StartCommand) and not is_envelope(command.input):
             content = _sealed(command.input_json, cipher, start_place(command))
             return command.model_copy(update={"input": content})
-        if isinstance(command, ResumeCommand) and command.payload is not None and not is_envelope(command.payload):
+        if (
+            isinstance(command, ResumeCommand | SkipCommand)
+            and command.payload is not None
+            and not is_envelope(command.payload)
+        ):
             place = event_place(command.workflow, command.key, command=command.id, event=command.event)
             return command.model_copy(update={"payload": _sealed(command.payload_json, cipher, place)})
     except ValueError as error:

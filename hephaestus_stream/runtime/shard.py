@@ -358,7 +358,7 @@ class Shard:
         for attempt in batch.folded:
             runner.forget(attempt)
         for attempt in batch.stops:
-            runner.stop(attempt)
+            runner.stop(attempt, at_once=attempt in batch.stops_at_once)
         for id, future in batch.running:  # noqa: A001 - the attempt's id
             self._follow(id, future)
         # What may not begin any more is begun by whoever owns the partition next.

@@ -21,9 +21,17 @@ from hephaestus_stream.testing.runner import SimulatedRunner
 from hephaestus_stream.testing.shard import SimulatedShard
 from hephaestus_stream.testing.stub import Stub, Stubs
 from hephaestus_stream.testing.used import remember
-from hephaestus_stream.wire.command import Command
+from hephaestus_stream.wire.command import Command, ContinueCommand, PauseCommand, RetryCommand, TerminateCommand
 from hephaestus_stream.wire.output import Reply
-from hephaestus_stream.wire.request import cancel_command, migrate_command, resume_command, start_command
+from hephaestus_stream.wire.request import (
+    PlainT,
+    cancel_command,
+    migrate_command,
+    resume_command,
+    skip_command,
+    start_command,
+    steering_command,
+)
 
 InputT = TypeVar("InputT")
 PayloadT = TypeVar("PayloadT")
@@ -206,6 +214,86 @@ class Simulator:
         await self._ask(cancel_command(run.workflow, run.id, run=run.run, reason=reason))
         return self.get(run)
 
+    async def retry(self, run: SimulatedRun, *, by: str | None = None, reason: str | None = None) -> SimulatedRun:
+        """Lets a failed run go on from the node that failed it.
+
+        Raises:
+            CommandRefusedError: The engine refused: nothing has failed, or another run has the key.
+            SimulatorError: The run is another simulator's.
+        """
+        __tracebackhide__ = True
+        return await self._steer(RetryCommand, run, by=by, reason=reason)
+
+    async def pause(self, run: SimulatedRun, *, by: str | None = None, reason: str | None = None) -> SimulatedRun:
+        """Lets nothing new begin in a run; what runs ends, events are taken, and no timer fires.
+
+        Raises:
+            CommandRefusedError: The engine refused.
+            SimulatorError: The run is another simulator's.
+        """
+        __tracebackhide__ = True
+        return await self._steer(PauseCommand, run, by=by, reason=reason)
+
+    async def continue_(self, run: SimulatedRun, *, by: str | None = None, reason: str | None = None) -> SimulatedRun:
+        """Lets a paused run go on.
+
+        Raises:
+            CommandRefusedError: The engine refused.
+            SimulatorError: The run is another simulator's.
+        """
+        __tracebackhide__ = True
+        return await self._steer(ContinueCommand, run, by=by, reason=reason)
+
+    async def terminate(self, run: SimulatedRun, *, by: str | None = None, reason: str | None = None) -> SimulatedRun:
+        """Ends a run as `cancel` does, and gives the code of its steps no time.
+
+        Raises:
+            CommandRefusedError: The engine refused.
+            SimulatorError: The run is another simulator's.
+        """
+        __tracebackhide__ = True
+        return await self._steer(TerminateCommand, run, by=by, reason=reason)
+
+    @overload
+    async def skip_node(
+        self, run: SimulatedRun, event: NodeEvent[None], *, by: str | None = None, reason: str | None = None
+    ) -> SimulatedRun: ...
+    @overload
+    async def skip_node(
+        self,
+        run: SimulatedRun,
+        event: NodeEvent[PayloadT],
+        payload: PayloadT,
+        *,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> SimulatedRun: ...
+    async def skip_node(
+        self,
+        run: SimulatedRun,
+        event: NodeEvent[Any],
+        payload: object = None,
+        *,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> SimulatedRun:
+        """Ends a node with an event that it declares, in place of its step; of a failed run the node that failed it.
+
+        Raises:
+            CommandError: The payload does not fit the event.
+            CommandRefusedError: The engine refused, as for a node that the run has not come to.
+            SimulatorError: The event is none of the workflow's nodes, or the run is another simulator's.
+        """
+        __tracebackhide__ = True
+        self._check_own(run)
+        self._check_event(run, event)
+        try:
+            command = skip_command(run.workflow, run.id, event, payload, run=run.run, by=by, reason=reason)
+        except CommandError as error:
+            raise error.with_traceback(None) from None  # as above
+        await self._ask(command)
+        return self.get(run)
+
     @overload
     async def skip(self, run: timedelta | datetime, /) -> None: ...
     @overload
@@ -286,6 +374,14 @@ class Simulator:
     def runs(self) -> tuple[SimulatedRun, ...]:
         """All runs, in the order of their starts."""
         return tuple(self._snapshot(*place) for place in self._runs)
+
+    async def _steer(
+        self, model: type[PlainT], run: SimulatedRun, *, by: str | None, reason: str | None
+    ) -> SimulatedRun:
+        __tracebackhide__ = True
+        self._check_own(run)
+        await self._ask(steering_command(model, run.workflow, run.id, run=run.run, by=by, reason=reason))
+        return self.get(run)
 
     async def _ask(self, command: Command) -> Reply:
         """Sends a command, again and again if its answer is lost with a worker."""

@@ -28,6 +28,11 @@ _SUMMARIES: Final = {
     "resume": "Send an event to a node",
     "migrate": "Move the run to another version",
     "cancel": "End the run as cancelled",
+    "retry": "Let a failed or halted run go on from where it failed",
+    "pause": "Let nothing new begin in the run",
+    "continue": "Let a paused run go on",
+    "skip": "End a node with an event, in place of its step",
+    "terminate": "End the run as cancelled, without waiting for its steps",
 }
 
 
@@ -82,7 +87,7 @@ def _add(routes: APIRouter, sender: Sender, kind: str, model: type[Command]) -> 
 
     @routes.post(
         f"/instances/{{key}}/{kind}",
-        summary=_SUMMARIES.get(kind, kind.capitalize()),
+        summary=_SUMMARIES[kind],
         openapi_extra={"requestBody": {"content": {"application/json": {"schema": content.model_json_schema()}}}},
     )
     async def send(
@@ -95,7 +100,7 @@ def _add(routes: APIRouter, sender: Sender, kind: str, model: type[Command]) -> 
     ) -> Reply:
         addressed: dict[str, object] = {"type": kind, "id": idempotency_key or new_id(), "key": key}
         if schema.is_required():
-            addressed["schema"] = 2
+            addressed["schema"] = model.SCHEMA
         wrong = sorted(_ADDRESSING.intersection(document) | {"schema"}.intersection(document))
         if wrong:
             detail = f"{wrong[0]} stands in the path or in Idempotency-Key: leave it out of the body"

@@ -1,8 +1,8 @@
-"""Commands: what anyone may publish to make a workflow start, go on or stop."""
+"""Commands: what anyone may publish to make a workflow start, go on, pause or stop."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeAlias, cast
+from typing import Annotated, ClassVar, Final, Literal, TypeAlias, cast
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Strict, ValidationError
@@ -15,12 +15,12 @@ from hephaestus_stream.wire.key import split_key
 from hephaestus_stream.wire.problem import problems_of
 from hephaestus_stream.wire.sound_json import MAX_DEPTH, is_too_deep, require_sound
 
-COMMAND_SCHEMA: Final = 2
+COMMAND_SCHEMA: Final = 3
 """The newest schema that this release reads; a command is written in the oldest that has what it says."""
 MAX_COMMAND_ID_LENGTH: Final = 100
 MAX_NAME_LENGTH: Final = 200
 # A reason is kept with the instance, and a cancel must fit however full the instance is.
-MAX_CANCEL_REASON_LENGTH: Final = 1_000
+MAX_REASON_LENGTH: Final = 1_000
 # Versions fit a 32-bit integer, since consumers keep them in columns.
 MAX_VERSION: Final = 2**31 - 1
 
@@ -60,6 +60,7 @@ Name = Annotated[
 ]
 Key = Annotated[str, Field(json_schema_extra={"pattern": _KEY_SHAPE}), AfterValidator(_well_formed)]
 Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
+Reason = Annotated[str, Field(max_length=MAX_REASON_LENGTH)]
 
 
 class _Addressed(BaseModel):
@@ -70,6 +71,10 @@ class _Addressed(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    SCHEMA: ClassVar[int] = 1
+    """The oldest schema that has such a command; where it is not the first, a command must say so, for the workers that
+    read no other must be able to say that."""
 
     schema_version: int = Field(default=1, alias="schema", ge=1, le=COMMAND_SCHEMA)
     id: CommandId
@@ -114,8 +119,8 @@ class MigrateCommand(_Addressed):
     `version` says which run is meant, as everywhere; `to_version` where it goes, the current version unless given.
     """
 
-    # Schema 1 has no such command: a worker that reads no other must be able to say so.
-    schema_version: int = Field(alias="schema", ge=2, le=COMMAND_SCHEMA)
+    SCHEMA: ClassVar[int] = 2
+    schema_version: int = Field(alias="schema", ge=SCHEMA, le=COMMAND_SCHEMA)
     type: Literal["migrate"] = "migrate"
     run: CommandId | None = None
     to_version: Version | None = None
@@ -126,16 +131,69 @@ class CancelCommand(_Addressed):
 
     type: Literal["cancel"] = "cancel"
     run: CommandId | None = None
-    reason: Annotated[str, Field(max_length=MAX_CANCEL_REASON_LENGTH)] | None = None
+    reason: Reason | None = None
 
 
-Command: TypeAlias = StartCommand | ResumeCommand | MigrateCommand | CancelCommand
+class _Steering(_Addressed):
+    """What commands have in common that operators send: who, and why; both are for the history."""
+
+    SCHEMA: ClassVar[int] = 3
+    schema_version: int = Field(alias="schema", ge=SCHEMA, le=COMMAND_SCHEMA)
+    run: CommandId | None = None
+    by: Name | None = None
+    reason: Reason | None = None
+
+
+class RetryCommand(_Steering):
+    """Lets the key's failed or halted run go on from where it failed."""
+
+    type: Literal["retry"] = "retry"
+
+
+class PauseCommand(_Steering):
+    """Lets nothing new begin in the key's live run."""
+
+    type: Literal["pause"] = "pause"
+
+
+class ContinueCommand(_Steering):
+    """Lets the key's paused run go on."""
+
+    type: Literal["continue"] = "continue"
+
+
+class SkipCommand(_Steering):
+    """Ends a node of the key's run with an event, in place of its step."""
+
+    type: Literal["skip"] = "skip"
+    node: Name
+    event: Name
+    payload: JsonValue = None
+
+    def payload_json(self) -> bytes:
+        """The payload as JSON in UTF-8; `null` where the event has none."""
+        return _json_bytes(self.payload)
+
+
+class TerminateCommand(_Steering):
+    """Ends the key's live run as cancelled, without waiting for the code of its steps to end."""
+
+    type: Literal["terminate"] = "terminate"
+
+
+SteeringCommand: TypeAlias = RetryCommand | PauseCommand | ContinueCommand | SkipCommand | TerminateCommand
+Command: TypeAlias = StartCommand | ResumeCommand | MigrateCommand | CancelCommand | SteeringCommand
 
 COMMAND_MODELS: Final[dict[str, type[Command]]] = {
     "start": StartCommand,
     "resume": ResumeCommand,
     "migrate": MigrateCommand,
     "cancel": CancelCommand,
+    "retry": RetryCommand,
+    "pause": PauseCommand,
+    "continue": ContinueCommand,
+    "skip": SkipCommand,
+    "terminate": TerminateCommand,
 }
 """The commands by their type."""
 

@@ -24,6 +24,8 @@ class InstanceFilter(BaseModel):
         tag: All of these.
         waiting_at: A node that the instance is suspended at.
         started_from: The first moment that counts; `..._to` is the first that counts no more.
+        paused: Whether it was paused by command.
+        halted: Whether it stands still after a bug of the engine.
         id_prefix: How the business value begins, as `abc` of `orderid::abc123`; with a `::` in it, how the key begins.
     """
 
@@ -38,6 +40,8 @@ class InstanceFilter(BaseModel):
     started_to: AwareDatetime | None = None
     updated_from: AwareDatetime | None = None
     updated_to: AwareDatetime | None = None
+    paused: bool | None = None
+    halted: bool | None = None
     id_prefix: Annotated[str, Field(max_length=1000)] | None = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -14,11 +14,24 @@ from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.errors import CommandError
-from hephaestus_stream.wire.command import CancelCommand, Command, MigrateCommand, ResumeCommand, StartCommand, new_id
+from hephaestus_stream.wire.command import (
+    CancelCommand,
+    Command,
+    ContinueCommand,
+    MigrateCommand,
+    PauseCommand,
+    ResumeCommand,
+    RetryCommand,
+    SkipCommand,
+    StartCommand,
+    TerminateCommand,
+    new_id,
+)
 from hephaestus_stream.wire.key import full_key
 from hephaestus_stream.wire.problem import problems_of
 
 AnyWorkflow = type[Workflow[Any]]
+PlainT = TypeVar("PlainT", RetryCommand, PauseCommand, ContinueCommand, TerminateCommand)
 
 
 def start_command(
@@ -69,11 +82,7 @@ def resume_command(
         TypeError: The event is none, as its name is none.
     """
     definition = workflow.definition
-    if not isinstance(cast("object", event), NodeEvent):
-        raise TypeError(_no_event(workflow, event))
-    adapter = event.event.adapter
-    if adapter is None and payload is not None:
-        raise CommandError(f"{event.name} carries no payload; leave it out", reason="invalid_payload")
+    content = _event_json(workflow, event, payload)
     with _told_in_one_line(ResumeCommand):
         return ResumeCommand(
             id=command_id or new_id(),
@@ -82,7 +91,72 @@ def resume_command(
             run=run,
             node=event.node.node_name,
             event=event.event.name,
-            payload=None if adapter is None else _json(adapter, payload, of=event.name),
+            payload=content,
+        )
+
+
+def skip_command(
+    workflow: AnyWorkflow,
+    id: str,  # noqa: A002 - the wire's own word
+    event: NodeEvent[Any],
+    payload: object = None,
+    *,
+    command_id: str | None = None,
+    run: str | None = None,
+    by: str | None = None,
+    reason: str | None = None,
+) -> SkipCommand:
+    """The command that ends a node of the id's run with an event, any that the node declares.
+
+    Raises:
+        InvalidKeyError: The id cannot be part of a key.
+        CommandError: The payload does not fit the event, or another argument does not fit.
+        TypeError: The event is none, as its name is none.
+    """
+    definition = workflow.definition
+    content = _event_json(workflow, event, payload)
+    with _told_in_one_line(SkipCommand):
+        return SkipCommand(
+            schema=SkipCommand.SCHEMA,
+            id=command_id or new_id(),
+            workflow=definition.name,
+            key=full_key(definition.key, id),
+            run=run,
+            by=by,
+            reason=reason,
+            node=event.node.node_name,
+            event=event.event.name,
+            payload=content,
+        )
+
+
+def steering_command(
+    model: type[PlainT],
+    workflow: AnyWorkflow,
+    id: str,  # noqa: A002 - the wire's own word
+    *,
+    command_id: str | None = None,
+    run: str | None = None,
+    by: str | None = None,
+    reason: str | None = None,
+) -> PlainT:
+    """A command that steers the id's run, and says no more than who wants it, and why.
+
+    Raises:
+        InvalidKeyError: The id cannot be part of a key.
+        CommandError: Another argument does not fit.
+    """
+    definition = workflow.definition
+    key = full_key(definition.key, id)
+    with _told_in_one_line(model):
+        return model(
+            schema=model.SCHEMA,
+            id=command_id or new_id(),
+            workflow=definition.name,
+            key=key,
+            run=run,
+            by=by,
+            reason=reason,
         )
 
 
@@ -102,7 +176,7 @@ def migrate_command(
     definition = workflow.definition
     with _told_in_one_line(MigrateCommand):
         return MigrateCommand(
-            schema=2,
+            schema=MigrateCommand.SCHEMA,
             id=command_id or new_id(),
             workflow=definition.name,
             key=full_key(definition.key, id),
@@ -129,6 +203,15 @@ def cancel_command(
     key = full_key(definition.key, id)
     with _told_in_one_line(CancelCommand):
         return CancelCommand(id=command_id or new_id(), workflow=definition.name, key=key, run=run, reason=reason)
+
+
+def _event_json(workflow: AnyWorkflow, event: NodeEvent[Any], payload: object) -> JsonValue:
+    if not isinstance(cast("object", event), NodeEvent):
+        raise TypeError(_no_event(workflow, event))
+    adapter = event.event.adapter
+    if adapter is None and payload is not None:
+        raise CommandError(f"{event.name} carries no payload; leave it out", reason="invalid_payload")
+    return None if adapter is None else _json(adapter, payload, of=event.name)
 
 
 def _no_event(workflow: AnyWorkflow, given: object) -> str:

@@ -1,4 +1,4 @@
-"""`hephaestus start`, `resume` and `cancel`: what they refuse before anything is sent."""
+"""`hephaestus start`, `resume`, `cancel` and what steers: what they refuse before anything is sent."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pydantic import JsonValue
 
 from hephaestus_stream.cli.commands import (
     _ended,  # pyright: ignore[reportPrivateUsage] - a run that ends takes a broker and a worker
-    _made,  # pyright: ignore[reportPrivateUsage] - no option can be misspelt so far
 )
+from hephaestus_stream.cli.sending import made
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.core.state import EndStatus
 from hephaestus_stream.errors import UsageError
@@ -34,6 +34,14 @@ START = ("start", "flows:GreetingFlow", "ada")
         ),
         ((*START, "--input", '{"name": "ada"}', "--metadata", "[1]"), 2, "--metadata is no JSON object: write it as"),
         ((*START, "--input", '{"name": "ada"}', "--metadata", "{shop}"), 2, "--metadata is no JSON: Expecting"),
+        (("skip", "flows:GreetingFlow", "ada", "greeted"), 2, "does not say which node it is of: write NODE.EVENT"),
+        (("skip", "flows:GreetingFlow", "ada", "gret.greeted"), 2, "did you mean 'greet.greeted'?"),
+        (
+            ("skip", "flows:GreetingFlow", "ada", "greet.greeted", "-p", "[1]"),
+            3,
+            "greet.greeted carries no payload: leave it out",
+        ),
+        (("retry", "flows:GreetingFlow", "ada", "--by", "a\nb"), 2, "'by': has characters that are not printable"),
         (("start", "flows:GreetingFlow", "a::b", "-i", "{}"), 2, "the id 'a::b' contains '::'"),
         (("start", "GreetingFlow", "ada", "-i", "{}"), 2, "the id must be the full key, KEY::ada"),
         (("start", "GreetingFlow", "1::ada", "-i", "{}"), 2, "the key prefix '1' is no name"),
@@ -104,4 +112,4 @@ def test_results_are_shown_as_json_and_those_that_carry_nothing_are_not() -> Non
 
 def test_a_wrong_command_is_explained_by_its_own_fields() -> None:
     with pytest.raises(UsageError, match="'reson' is unknown: did you mean 'reason'"):
-        _made(CancelCommand, id="1", workflow="GreetingFlow", key="guest::ada", reson="moved")
+        made(CancelCommand, id="1", workflow="GreetingFlow", key="guest::ada", reson="moved")

@@ -131,4 +131,4 @@ def test_a_workflow_of_more_nodes_than_a_record_holds_is_refused() -> None:
         wide_flow(MAX_NODES - 1)
 
     [problem] = [each for each in problems_of(make) if each.rule == Rule.TOO_MANY_NODES]
-    assert problem.what == "FanOut has 2,101 nodes, and may have 2,100"
+    assert problem.what == "FanOut has 2,051 nodes, and may have 2,050"

@@ -309,7 +309,7 @@ def event(**fields: object) -> bytes:
         (event(event="done"), "not_external"),
         (event(payload={"stars": "many"}), "invalid_payload"),
         (event(payload=...), "invalid_payload"),
-        (raw(schema=3), "unsupported_schema"),
+        (raw(schema=4), "unsupported_schema"),
         (raw(inptu={}), "undecodable"),
     ],
 )

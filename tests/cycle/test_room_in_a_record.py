@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hephaestus_stream.core.input import StepFailed
 from hephaestus_stream.core.limits import MAX_ERRORS_BYTES, MAX_NODES, MAX_PAYLOAD_BYTES
-from hephaestus_stream.core.state import EndStatus, Error, NodeState, NodeStatus, Reported, State
+from hephaestus_stream.core.state import EndStatus, Error, Interrupted, NodeState, NodeStatus, Reported, State
 from hephaestus_stream.cycle.error_text import HIDDEN
 from hephaestus_stream.cycle.publisher import Publisher
 from hephaestus_stream.cycle.record import encode
@@ -49,6 +51,14 @@ def fullest(status: EndStatus) -> State:
 def test_the_fullest_run_fits_into_its_record_after_its_end_too() -> None:
     assert len(encode(fullest("completed"))) < RECORD_LIMIT - 5_000
     assert len(encode(fullest("cancelled"))) < RECORD_LIMIT - 5_000
+
+
+def test_the_fullest_run_fits_into_its_record_when_it_failed_and_may_be_retried() -> None:
+    state = fullest("failed")
+    was = Interrupted("waiting", NOW, True, 9)
+    changed: dict[str, Any] = {"reported": None, "settled_at": None, "was": was}
+    nodes = {name: replace(node, **changed, otherwise=node.reported) for name, node in state.nodes.items()}
+    assert len(encode(replace(state, nodes=nodes))) < RECORD_LIMIT - 5_000
 
 
 def test_the_completion_of_the_fullest_run_fits_into_a_record() -> None:

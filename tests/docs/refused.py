@@ -94,7 +94,7 @@ MISTAKES: Mapping[Rule, tuple[str, ...]] = {
     ),
     Rule.MISSING_EXECUTE: (_body("idle, end = Idle(), Done(); start = idle; transitions = (idle.done.to(end),)"),),
     Rule.BAD_EXECUTE: (_body("work, end = Narrow(), Done(); start = work; transitions = (work.done.to(end),)"),),
-    Rule.TOO_MANY_NODES: (_body(f"{_GOOD}; vars().update((f'n{{each}}', Work()) for each in range(2_100))"),),
+    Rule.TOO_MANY_NODES: (_body(f"{_GOOD}; vars().update((f'n{{each}}', Work()) for each in range(2_050))"),),
     Rule.MISSING_START: (_body("work, end = Work(), Done(); transitions = (work.done.to(end),)"),),
     Rule.BAD_START: (_body("work, end = Work(), Done(); start = 'work'; transitions = (work.done.to(end),)"),),
     Rule.UNNAMED_START: (_body("start = Work(); end = Done(); transitions = (start.done.to(end),)"),),

@@ -14,10 +14,10 @@ from pydantic import BaseModel
 from hephaestus_stream import Done, RetryPolicy, Suspend, Wait, WaitForEvent, Workflow
 from hephaestus_stream.core.answer import AnswerEffect, Reason
 from hephaestus_stream.core.decision import HistoryType
-from hephaestus_stream.errors import CommandRefusedError
+from hephaestus_stream.errors import CommandRefusedError, PermanentError
 from hephaestus_stream.runtime.topics import topic_specs
 from hephaestus_stream.testing import SimulatedRun, Simulator
-from hephaestus_stream.wire.command import CancelCommand, MigrateCommand, ResumeCommand, StartCommand, decode_command
+from hephaestus_stream.wire.command import COMMAND_MODELS, decode_command
 from hephaestus_stream.wire.dead_letter import DeadLetter
 from hephaestus_stream.wire.output import CompletionRecord, HistoryRecord, Reply, StepResultRecord
 from tests.docs.pages import Block, blocks, page, rows, section
@@ -30,12 +30,7 @@ OUTPUTS: dict[str, type[BaseModel]] = {
     "completions": CompletionRecord,
     "replies": Reply,
 }
-COMMANDS: dict[str, type[BaseModel]] = {
-    "start": StartCommand,
-    "resume": ResumeCommand,
-    "migrate": MigrateCommand,
-    "cancel": CancelCommand,
-}
+COMMANDS: dict[str, type[BaseModel]] = {**COMMAND_MODELS}
 EXAMPLES = list(blocks(PAGE, "json"))
 OPTIONAL = {"duplicate"}
 """Fields that are left out where they say nothing."""
@@ -211,7 +206,18 @@ async def runs_of_all_kinds() -> list[SimulatedRun]:
     ordered = await simulator.resume(ordered, OrderFlow.review.received, Review(stars=5))
     simulator.stub(OrderFlow.reserve, ReserveStock.reserved(Reservation(warehouse="B")))
     declined = await simulator.start(OrderFlow, "declined", order.model_copy(update={"card": "declined"}))
-    return [early, cancelled, ordered, declined, await moved_run(simulator, order)]
+    steered = await steered_run(order)
+    return [early, cancelled, ordered, declined, steered, await moved_run(simulator, order)]
+
+
+async def steered_run(order: Order) -> SimulatedRun:
+    told = {"by": "ada", "reason": "why not"}
+    simulator = Simulator()
+    simulator.stub(OrderFlow.validate, PermanentError("the list is lost"))
+    run = await simulator.retry(await simulator.start(OrderFlow, "steered", order), **told)
+    run = await simulator.skip_node(run, OrderFlow.validate.valid, **told)
+    run = await simulator.continue_(await simulator.pause(run, **told), **told)
+    return await simulator.terminate(run, **told)
 
 
 @pytest.mark.parity(18)

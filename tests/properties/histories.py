@@ -14,9 +14,13 @@ from hephaestus_stream.core.input import (
     Cancel,
     ChoiceFailed,
     Chosen,
+    Continue,
     Input,
+    Pause,
     Recovered,
     Resume,
+    Retry,
+    Skip,
     StepEmitted,
     StepFailed,
     StepSuspended,
@@ -24,6 +28,7 @@ from hephaestus_stream.core.input import (
 )
 from hephaestus_stream.core.limits import MAX_EARLY_EVENTS, MAX_PAYLOAD_BYTES
 from hephaestus_stream.core.state import ACTIVE, Error, Reported
+from hephaestus_stream.core.steering import may_be_retried
 from tests.properties.driver import BEGIN, LATE, Driver, Word
 from tests.properties.ledger import Timer, running_in
 
@@ -56,6 +61,9 @@ class History(Driver):
             self.be_recovered,
             self.send_nonsense,
             self.maybe_cancel,
+            *[self.pause_or_continue] * 2,
+            *[self.retry] * 2,
+            *[self.skip] * 2,
         ]
         for _ in range(self._draw.draw(st.integers(0, most), label="inputs")):
             self._draw.draw(st.sampled_from(actions), label="what happens")()
@@ -64,6 +72,8 @@ class History(Driver):
     def wind_up(self) -> None:
         """Ends whatever is active with any of its events, until the run has ended."""
         while self.state.is_live:
+            if self.state.paused:
+                self.tell(Continue("late"))
             name = min(self.active)
             node = self.state.nodes[name]
             if node.due_at is not None:
@@ -172,6 +182,51 @@ class History(Driver):
             was_live = self.state.is_live
             answer = self.tell(Cancel("cancel")).answer
             assert isinstance(answer, Accepted) == was_live
+
+    def pause_or_continue(self) -> None:
+        """An outsider pauses the run, or lets it go on."""
+        before = self.state
+        pauses = self._draw.draw(st.booleans(), label="pauses")
+        answer = self.tell(Pause("pause") if pauses else Continue("continue")).answer
+        if before.is_live:
+            assert answer == Accepted("existing" if before.paused == pauses else "applied")
+        else:
+            assert isinstance(answer, Refused)
+        assert self.state.paused == (before.is_live and pauses)
+
+    def retry(self) -> None:
+        """An outsider retries the run; where a node failed it goes on there, and with what that interrupted."""
+        before = self.state
+        answer = self.tell(Retry("retry", "mended", "ada")).answer
+        if not may_be_retried(before):
+            assert isinstance(answer, Refused)
+            assert answer.reason == "not_retryable"
+            return
+        assert isinstance(answer, Accepted)
+        interrupted = {name for name, node in before.nodes.items() if node.status == "interrupted"}
+        now = self.state.nodes
+        if self.state.is_live:
+            assert not any(now[name].status == "interrupted" for name in interrupted)
+            assert {name for name in interrupted if now[name].status == "waiting"} >= {
+                name for name in interrupted if (was := before.nodes[name].was) and was.status == "waiting"
+            }
+
+    def skip(self) -> None:
+        """An outsider ends a node in place of its step."""
+        node = self._draw.draw(st.sampled_from(sorted(self.definition.events)), label="node")
+        before = self.state
+        reported = self._reported(node)
+        answer = self.tell(Skip("skip", node=node, reported=reported)).answer
+        reached = before.nodes.get(node)
+        skippable = reached is not None and (
+            reached.status in ACTIVE if before.is_live else may_be_retried(before) and before.ended_at == node
+        )
+        if isinstance(answer, Accepted):
+            assert skippable
+            assert self.state.nodes[node].reported == reported
+        else:
+            assert answer is not None
+            assert not skippable or answer.reason == "too_large"
 
     def _send(self, resume: Resume) -> None:
         should = expected_answer(self, resume)

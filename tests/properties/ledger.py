@@ -20,6 +20,7 @@ from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.ending import Ending
 from hephaestus_stream.core.input import Input, StepEmitted, StepFailed, StepSuspended
 from hephaestus_stream.core.state import ACTIVE, ENDED, NodeState, Reported, State
+from hephaestus_stream.core.steering import may_be_retried
 from hephaestus_stream.core.step import is_step
 
 Timer = tuple[str, int, str, datetime]
@@ -45,6 +46,8 @@ class Ledger:
         if isinstance(what, StepEmitted | StepSuspended | StepFailed):
             self.running.discard((what.node, what.attempt))
         self.history.extend(decision.history)
+        if any(told.type == "retried" for told in decision.history):
+            self._settled.clear()
         begun = {(effect.node, effect.attempt) for effect in decision.effects if isinstance(effect, RunStep)}
         stopped = {(effect.node, effect.attempt) for effect in decision.effects if isinstance(effect, StopStep)}
         assert not begun & stopped, "a step was started and stopped in one breath"
@@ -70,11 +73,13 @@ class Ledger:
         check_state(definition, state)
         assert self.timers == timers_of(state), "the timers that are set are those that nodes wait for"
         assert self.running == running_in(state), "what is executed is what the state calls running"
-        assert self.completions == (not state.is_live)
+        retries = len([told for told in self.history if told.type == "retried"])
+        assert self.completions == retries + (not state.is_live)
         assert {result.node for result in self.results} == {
             name for name, node in state.nodes.items() if node.reported is not None
         }
-        assert len(self.results) == len({result.node for result in self.results})
+        # A node whose route failed may be skipped, and has a further result then.
+        assert len(self.results) <= len({result.node for result in self.results}) + retries
 
     def _check_history(self, state: State) -> None:
         check_history([(told.sequence, told.at, told.type, told.node, told.attempt) for told in self.history], state)
@@ -89,7 +94,10 @@ def check_history(told: list[tuple[int, datetime, str, str | None, int | None]],
     """The history of a run has no gap, and tells of each node and of the run what can happen to them."""
     assert [sequence for sequence, *_ in told] == list(range(1, state.sequence + 1))
     assert all(earlier[1] <= later[1] for earlier, later in pairwise(told)), "time never runs backwards"
-    assert [kind for _, _, kind, *_ in told if kind in ENDED] == ([] if state.is_live else [state.status])
+    endings = [kind for _, _, kind, *_ in told if kind in ENDED or kind == "retried"]
+    lives = endings[::2] + ([] if len(endings) % 2 else ["live"])
+    assert lives == ["failed"] * (len(lives) - 1) + ["live" if state.is_live else state.status]
+    assert set(endings[1::2]) <= {"retried"}, "a run ends once, unless it failed and is retried"
     attempts: dict[str | None, list[int | None]] = {}
     for _, _, kind, node, attempt in told:
         if kind == "step_started":
@@ -98,7 +106,7 @@ def check_history(told: list[tuple[int, datetime, str, str | None, int | None]],
         assert numbers == list(range(1, len(numbers) + 1)), "a node runs once; its attempts are counted from 1"
     for kind in ("step_completed", "node_dead", "routed", "interrupted"):
         repeated = Counter(node for _, _, each, node, _ in told if each == kind)
-        assert set(repeated.values()) <= {1}, f"{kind} twice"
+        assert max(repeated.values(), default=0) <= len(lives), f"{kind} twice"
 
 
 def check_state(definition: Definition, state: State, *, labels: int = 0) -> None:
@@ -116,25 +124,29 @@ def check_state(definition: Definition, state: State, *, labels: int = 0) -> Non
         assert state.status == ("waiting" if waits else "running")
         assert (state.ended_at, state.finished_at, state.error) == (None, None, None)
         for name, node in active.items():
-            assert keeper(definition, name, node) is not None, f"{name} waits for nothing that has a name"
+            kept_by = keeper(definition, name, node, is_paused=state.paused)
+            assert kept_by is not None, f"{name} waits for nothing that has a name"
     else:
         assert not active, "nothing goes on after the end"
         assert state.finished_at is not None
-        assert state.early == ()
+        assert state.early == () or may_be_retried(state), "what nobody can take any more is dropped"
+        assert not state.paused
         assert state.ended_at in endings_of(definition, state)
     assert state.payload_bytes == payload_bytes_in(state) + labels
     statuses = [node.status for node in state.nodes.values()]
     assert (state.running, state.waiting) == (statuses.count("running"), statuses.count("waiting"))
-    assert state.pausing == statuses.count("retrying") + statuses.count("choosing")
+    assert state.pausing == sum(status in {"ready", "retrying", "choosing"} for status in statuses)
     reached = [name for name in state.nodes if isinstance(definition.nodes[name], Ending)]
     live_endings = [name for name in reached if state.nodes[name].status != "dead"]
     assert len(live_endings) == (state.ended_at in definition.graph.endings), "a run has one ending"
 
 
-def keeper(definition: Definition, name: str, node: NodeState) -> str | None:
+def keeper(definition: Definition, name: str, node: NodeState, *, is_paused: bool = False) -> str | None:
     """What a run waits for at a node: in words for whoever asks."""
     external = [event for event, each in definition.events[name].items() if each.external]
     match node.status:
+        case "ready" if is_paused:
+            return "whoever continues the run"
         case "running":
             return f"attempt {node.attempt} of {name}"
         case "retrying":
@@ -163,6 +175,8 @@ def endings_of(definition: Definition, state: State) -> set[str | None]:
 
 
 def timers_of(state: State) -> set[Timer]:
+    if state.paused:
+        return set()
     return {
         (name, node.attempt, "retry" if node.status == "retrying" else "wait", node.due_at)
         for name, node in state.nodes.items()

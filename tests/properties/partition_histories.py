@@ -12,7 +12,18 @@ from hephaestus_stream.core.state import Reported, State
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
 from hephaestus_stream.cycle.record import decode_state
 from hephaestus_stream.cycle.source import AttemptEnded
-from hephaestus_stream.wire.command import CancelCommand, Command, ResumeCommand, StartCommand
+from hephaestus_stream.wire.command import (
+    CancelCommand,
+    Command,
+    ContinueCommand,
+    PauseCommand,
+    ResumeCommand,
+    RetryCommand,
+    SkipCommand,
+    StartCommand,
+    SteeringCommand,
+    TerminateCommand,
+)
 from tests.properties.blueprint import blueprint
 from tests.properties.books import check_books
 from tests.properties.flows import PATIENCE, build
@@ -22,6 +33,14 @@ from tests.properties.world import World
 
 IDS = ("a", "a", "b")
 MANY_ROUNDS = 200
+STEERING: tuple[type[SteeringCommand], ...] = (
+    RetryCommand,
+    RetryCommand,
+    PauseCommand,
+    ContinueCommand,
+    TerminateCommand,
+    SkipCommand,
+)
 PAYLOADS: tuple[str | int, ...] = ("fine", "fine", "fine", 5)
 
 manners = st.sampled_from(MANNERS)
@@ -60,6 +79,7 @@ class PartitionHistory:
             self.hear_a_former_attempt,
             self.publish_garbage,
             self.maybe_cancel,
+            *[self.steer] * 3,
         ]
         self.start()
         for _ in range(self._draw(st.integers(0, most), label="actions")):
@@ -76,6 +96,8 @@ class PartitionHistory:
             if not live:
                 return
             for state in live:
+                if state.paused:
+                    self._publish(self._steering(ContinueCommand, f"{state.run}-goes-on-{round_}", state.key))
                 for name, node in state.nodes.items():
                     if node.status == "waiting" and node.due_at is None:
                         self._publish(self._event_for(state, name, f"{state.run}-{name}-{round_}"))
@@ -110,6 +132,17 @@ class PartitionHistory:
     def maybe_cancel(self) -> None:
         if self._draw(st.booleans()):
             self._publish(CancelCommand(id=self._new_id(), workflow="Random", key=self._key()))
+
+    def steer(self) -> None:
+        """An operator retries a run, pauses one, lets one go on, ends one, or skips a node."""
+        kind = self._draw(st.sampled_from(STEERING))
+        if kind is not SkipCommand:
+            self._publish(self._steering(kind, self._new_id(), self._key()))
+            return
+        places = [(node, name) for node, events in self.definition.events.items() for name in events]
+        node, name = self._draw(st.sampled_from(places))
+        payload = self._draw(st.sampled_from((None, *PAYLOADS)))
+        self._publish(self._steering(kind, self._new_id(), self._key(), node=node, event=name, payload=payload))
 
     def repeat_a_command(self) -> None:
         self.world.publish(self._draw(st.sampled_from(self.commands)))
@@ -172,6 +205,10 @@ class PartitionHistory:
         declared = self.definition.events[node]
         name = next(name for name, each in declared.items() if each.external)
         return ResumeCommand(id=id, workflow="Random", key=state.key, node=node, event=name, payload="late")
+
+    def _steering(self, kind: type[SteeringCommand], id: str, key: str, **more: object) -> SteeringCommand:  # noqa: A002 - as above
+        fields = {"schema": 3, "id": id, "workflow": "Random", "key": key, "by": "ada", "reason": "why not"}
+        return kind.model_validate(fields | more)
 
     def _publish(self, command: Command) -> None:
         self.commands.append(command)

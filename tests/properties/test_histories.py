@@ -37,7 +37,9 @@ def test_after_each_input_the_books_are_right_and_in_the_end_there_is_one_ending
     history.wind_up()
     event(f"in the end {history.state.status}")
     told = Counter(each.type for each in history.ledger.history)
-    assert told["completed"] + told["failed"] + told["cancelled"] == 1
+    assert told["completed"] + told["failed"] + told["cancelled"] == 1 + told["retried"]
+    for steering in ("retried", "paused", "continued", "skipped"):
+        event(f"{steering}: {bool(told[steering])}")
     assert told["started"] == 1
 
 

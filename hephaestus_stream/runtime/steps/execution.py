@@ -104,10 +104,10 @@ class Execution:
         if self._stopping:
             raise asyncio.CancelledError
 
-    def stop(self) -> None:
-        """Nobody wants the outcome any more."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Nobody wants the outcome any more; its code has a grace to end, or none."""
         self.outcome.cancel()
-        self._request_stop()
+        self._request_stop(grace=0.0 if at_once else self._grace.total_seconds())
 
     def cancel(self) -> None:
         """Goes on without the code, whatever it does."""
@@ -116,9 +116,9 @@ class Execution:
 
     def _time_out(self) -> None:
         self._fail(too_late(self.attempt))
-        self._request_stop()
+        self._request_stop(grace=self._grace.total_seconds())
 
-    def _request_stop(self) -> None:
+    def _request_stop(self, *, grace: float) -> None:
         if self._stopping or self.task.done():
             return
         self._stopping = True
@@ -128,7 +128,7 @@ class Execution:
             self.task.cancel()
             self._ended(self)
             return
-        self._timer = self._loop.call_later(self._grace.total_seconds(), self._give_up)
+        self._timer = self._loop.call_later(grace, self._give_up)
         self._ask()
 
     async def _run(self, workplace: Workplace) -> None:

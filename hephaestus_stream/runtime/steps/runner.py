@@ -102,11 +102,14 @@ class StepRunner:
         """Whether this worker executes the attempt, or has executed it and its outcome is not committed yet."""
         return attempt in self._executions
 
-    def stop(self, attempt: AttemptId) -> None:
-        """Stops an attempt whose outcome is no longer wanted; its code is asked to end, and given up after a grace."""
+    def stop(self, attempt: AttemptId, *, at_once: bool = False) -> None:
+        """Stops an attempt whose outcome is no longer wanted.
+
+        Its code is asked to end, and given up after a grace; or given up at once.
+        """
         execution = self._let_go(attempt)
         if execution is not None:
-            execution.stop()
+            execution.stop(at_once=at_once)
 
     def forget(self, attempt: AttemptId) -> None:
         """The outcome of an attempt is committed."""

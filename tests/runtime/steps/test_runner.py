@@ -533,6 +533,22 @@ async def test_a_step_that_swallows_its_cancellation_loses_its_place_after_a_gra
     await until(lambda: gate.inside == 0)
 
 
+@pytest.mark.parametrize(("hung", "next_one"), [("swallows", "hurries"), ("blocks", "works_too_long")])
+async def test_a_step_that_is_stopped_at_once_gives_its_place_back_however_long_the_grace_is(
+    hung: str, next_one: str
+) -> None:
+    runner = StepRunner(concurrency=1, threads=1, stop_grace=timedelta(days=1))
+    runner.start(attempt(hung))
+    await until(lambda: gate.inside == 1)
+
+    runner.stop(attempt(hung).id, at_once=True)
+
+    async with asyncio.timeout(20):
+        await runner.start(attempt(next_one, 2))
+    gate.opened.set()
+    await until(lambda: gate.inside == 0)
+
+
 async def test_a_step_that_swallows_its_cancellation_does_not_hold_up_the_close() -> None:
     runner = StepRunner(concurrency=1, threads=1, stop_grace=GRACE)
     outcome = runner.start(attempt("swallows"))

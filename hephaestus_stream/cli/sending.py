@@ -1,0 +1,91 @@
+"""Sends a command and tells its answer: what the commands of the command line have in common."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Final, TypeVar
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from pydantic import ValidationError
+from rich.text import Text
+
+from hephaestus_stream.cli.options import KafkaOptions
+from hephaestus_stream.cli.output import OutputFormat, show
+from hephaestus_stream.cli.reach import require_broker
+from hephaestus_stream.client import AsyncClient
+from hephaestus_stream.client.run import require_accepted
+from hephaestus_stream.errors import NoAnswerError, UsageError
+from hephaestus_stream.settings import Settings
+from hephaestus_stream.wire.command import Command
+from hephaestus_stream.wire.output import Reply
+from hephaestus_stream.wire.problem import problems_of
+
+_LONGEST_TIMEOUT: Final = 86_400.0
+
+CommandT = TypeVar("CommandT", bound=Command)
+
+Id = Annotated[str | None, Parameter(name="--command-id", help="Makes the command repeatable: once is once.")]
+Timeout = Annotated[
+    float,
+    Parameter(
+        validator=Number(gt=0, lte=_LONGEST_TIMEOUT), help="For how many seconds to wait for the answer of a worker."
+    ),
+]
+RunId = Annotated[str | None, Parameter(name="--run", help="Which run of the key, where several live.")]
+
+
+def made(model: type[CommandT], **fields: Any) -> CommandT:  # noqa: ANN401 - checked by the model
+    """A command of what somebody has typed.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        raise UsageError(f"this is no command: {problems_of(error, model)}") from None
+
+
+def kafka_settings(kafka: KafkaOptions) -> Settings:
+    """The settings, when a broker has answered at their address.
+
+    Raises:
+        SettingsError: A setting is unknown or has a bad value.
+        BrokerUnreachableError: None does.
+    """
+    settings = kafka.settings()
+    require_broker(settings)
+    return settings
+
+
+async def send(command: Command, settings: Settings, what: str, *, patience: timedelta, output: OutputFormat) -> None:
+    """Sends a command, and tells what was done."""
+    async with AsyncClient(settings.connection, keys=settings.keys()) as client:
+        reply = await accepted(client, command, patience=patience, output=output)
+    text = Text.assemble(("✓ ", "green"), what, " ", (command.key, "bold"))
+    if reply.effect == "kept":
+        text.append(f"; {reply.message or 'it came early and is kept until its node waits'}", "yellow")
+    elif reply.effect == "existing":
+        text.append("; nothing had to be done", "yellow")
+    elif reply.message is not None:
+        text.append(f" {reply.message}")
+    show(text, document=reply_document(reply), output=output)
+
+
+async def accepted(client: AsyncClient, command: Command, *, patience: timedelta, output: OutputFormat) -> Reply:
+    """The answer, if the command was accepted; a program gets a refusal as a document too."""
+    try:
+        reply = await client.send(command, timeout=patience)
+    except NoAnswerError as error:
+        way_out = f"the same again with --command-id {error.command_id} is safe"
+        raise NoAnswerError(error.problem, command_id=error.command_id, way_out=way_out) from None
+    if not reply.accepted and output == "json":
+        show("", document=reply_document(reply), output=output)
+    require_accepted(reply)
+    return reply
+
+
+def reply_document(reply: Reply) -> object:
+    """An answer for programs."""
+    return reply.model_dump(mode="json", by_alias=True)
