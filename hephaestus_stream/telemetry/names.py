@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from hephaestus_stream.wire.command import COMMAND_MODELS
+
 WORKFLOW: Final = "hephaestus.workflow"
 VERSION: Final = "hephaestus.version"
 KEY: Final = "hephaestus.key"
@@ -57,17 +59,15 @@ class SpanName:
 
 _SENT: Final = (WORKFLOW, KEY, OUTCOME, SYSTEM, OPERATION, OPERATION_TYPE, DESTINATION, MESSAGE, MESSAGE_KEY, ERROR)
 
-START: Final = SpanName("start", "producer", _SENT)
-RESUME: Final = SpanName("resume", "producer", _SENT)
-MIGRATE: Final = SpanName("migrate", "producer", _SENT)
-CANCEL: Final = SpanName("cancel", "producer", _SENT)
+SENT: Final = {kind: SpanName(kind, "producer", _SENT) for kind in COMMAND_MODELS}
+"""One span for each kind of command."""
 BEGIN: Final = SpanName("begin", "consumer", (WORKFLOW, VERSION, SYSTEM))
 STEP: Final = SpanName("step", "internal", (*_OF_A_RUN, NODE, ATTEMPT, RUNNER, EVENT, OUTCOME, ERROR))
 WAIT: Final = SpanName("wait", "internal", (*_OF_A_RUN, NODE, ATTEMPT, EVENT, OUTCOME))
 RETRY: Final = SpanName("retry", "internal", (*_OF_A_RUN, NODE, ATTEMPT, DUE_AT))
 RUN_SPAN: Final = SpanName("run", "internal", (*_OF_A_RUN, NODE, STATUS, ERROR))
 
-SPANS: Final = (START, RESUME, MIGRATE, CANCEL, BEGIN, STEP, WAIT, RETRY, RUN_SPAN)
+SPANS: Final = (*SENT.values(), BEGIN, STEP, WAIT, RETRY, RUN_SPAN)
 
 
 @dataclass(frozen=True, slots=True)

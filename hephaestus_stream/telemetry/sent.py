@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from opentelemetry.trace import Status, StatusCode
 
@@ -15,8 +15,6 @@ from hephaestus_stream.wire.output import Reply
 
 ResultT = TypeVar("ResultT")
 
-_SPANS: Final = {"start": names.START, "resume": names.RESUME, "migrate": names.MIGRATE, "cancel": names.CANCEL}
-
 
 class SentCommand:
     """The span of one command, from its sending to its answer; repetitions are not told apart.
@@ -27,7 +25,7 @@ class SentCommand:
     """
 
     def __init__(self, command: Command, *, topic: str) -> None:
-        name = _SPANS[command.type]
+        name = names.SENT[command.type]
         attributes = {
             names.WORKFLOW: command.workflow,
             names.KEY: command.key,

@@ -9,9 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Final, get_args
 
 from hephaestus_stream.core.admission import OnConflict
-from hephaestus_stream.wire.command import Command
-from hephaestus_stream.wire.request import AnyWorkflow, cancel_command, resume_command, start_command
-from tests.chaos.flows import Errand, Fork, Leaving, Loose, Patience, Quick, Reckoning, Relay, Way, Word
+from hephaestus_stream.wire.command import Command, ContinueCommand, PauseCommand, RetryCommand, TerminateCommand
+from hephaestus_stream.wire.request import (
+    AnyWorkflow,
+    PlainT,
+    cancel_command,
+    resume_command,
+    skip_command,
+    start_command,
+    steering_command,
+)
+from tests.chaos.flows import Errand, Fork, Leaving, Loose, Patience, Quick, Receipt, Reckoning, Relay, Way, Word
 
 WORD: Final = Word(stars=5)
 _LAST_ATTEMPT: Final = 4
@@ -68,6 +76,10 @@ class Teller:
             self._loose: 2,
             self._nonsense: 2,
             self._reckoning: 0.5,
+            self._mended: 2,
+            self._paused: 3,
+            self._skipped: 2,
+            self._terminated: 1,
         }
 
     def _errand(self) -> Story:
@@ -153,6 +165,46 @@ class Teller:
         lines.append(self._start(Relay, Errand(), ends=("completed done",)))
         lines += [self._line(good.model_copy(update=each)) for each in wrong]
         return [*lines, self._cancel(Relay, after=1.0), self._cancel(Relay, after=0.0)]
+
+    def _mended(self) -> Story:
+        """A step fails for good, somebody retries the run, perhaps too soon, or says what the step would have said."""
+        start = self._start(
+            Quick, Errand(fails=_LAST_ATTEMPT), ends=("failed first", "failed second", "completed done")
+        )
+        hurried = replace(self._steer(RetryCommand, Quick), after=self.chance.uniform(0, 2))
+        last = self._steer(RetryCommand, Quick)
+        if self.chance.random() < 0.4:
+            receipt = Receipt(reference=f"by-hand-{self.chance.getrandbits(40)}")
+            skip = skip_command(Quick, self.key, Quick.first.done, receipt, command_id=self._id(), by="ada")
+            last = self._line(skip)
+        return [start, hurried, replace(last, after=self.chance.uniform(2, 4))]
+
+    def _paused(self) -> Story:
+        """A run is paused at any moment, takes its event all the same, and goes on."""
+        start = self._start(Relay, Errand(fails=self.chance.choice((0, 1))), ends=("completed done",))
+        pause = replace(self._steer(PauseCommand, Relay), after=self.chance.uniform(0, 1))
+        review = self._line(resume_command(Relay, self.key, Relay.review.received, WORD, command_id=self._id()))
+        goes_on = replace(self._steer(ContinueCommand, Relay), after=self.chance.uniform(0, 2), patient=True)
+        return [start, pause, review, goes_on]
+
+    def _skipped(self) -> Story:
+        """A node is skipped, at whatever it is; then the run ends by a skip, too."""
+        start = self._start(Relay, Errand(), ends=("completed done",))
+        receipt = Receipt(reference=f"by-hand-{self.chance.getrandbits(40)}")
+        linger = skip_command(Relay, self.key, Relay.linger.done, receipt, command_id=self._id())
+        review = skip_command(Relay, self.key, Relay.review.received, WORD, command_id=self._id())
+        return [
+            start,
+            replace(self._line(linger), after=self.chance.uniform(0, 0.5)),
+            replace(self._line(review), after=self.chance.uniform(1, 3)),
+        ]
+
+    def _terminated(self) -> Story:
+        start = self._start(Relay, Errand(), ends=("completed done",))
+        return [start, replace(self._steer(TerminateCommand, Relay), after=self.chance.uniform(0, 1))]
+
+    def _steer(self, model: type[PlainT], workflow: AnyWorkflow) -> Line:
+        return self._line(steering_command(model, workflow, self.key, command_id=self._id(), by="ada", reason="chaos"))
 
     def _start(
         self,

@@ -103,3 +103,47 @@ def test_nothing_may_come_between_an_event_and_the_failure_of_its_route() -> Non
     stray = ("outcome_ignored", "choose", None, 1, {"status": "choosing"})
 
     assert played([*ROUTE_FAILED[:3], stray, *ROUTE_FAILED[3:]], workflow="Fork").wrong
+
+
+COMMAND = {"command": "c-7"}
+MENDED: Sequence[Line] = (
+    ("started",),
+    ("step_started", "begin", None, 1),
+    ("paused", None, None, None, COMMAND),
+    ("step_completed", "begin", "done", 1),
+    ("continued", None, None, None, COMMAND),
+    ("step_started", "carry", None, 1),
+    ("step_started", "linger", None, 1),
+    ("step_started", "pause", None, 1),
+    ("suspended", "pause", None, 1),
+    ("timer_set", "pause", None, 1, {"timer": "wait", "due_at": DUE}),
+    ("event_kept", "review", "received", None, {"command": "c-1"}),
+    ("step_failed", "carry", None, 1, {"error": "ConnectionError", "message": "no line"}),
+    ("interrupted", "linger", None, 1),
+    ("interrupted", "pause", None, 1),
+    ("failed", "carry"),
+    ("retried", "carry", None, 1, COMMAND),
+    ("step_started", "linger", None, 2),
+    ("suspended", "pause", None, 1),
+    ("timer_set", "pause", None, 1, {"timer": "wait", "due_at": DUE}),
+    ("step_started", "carry", None, 2),
+    ("skipped", "linger", "done", 2, COMMAND),
+    ("step_completed", "linger", "done", 2),
+)
+
+
+def test_a_run_that_is_steered_is_legal() -> None:
+    model = played(MENDED)
+
+    assert model.wrong == []
+    assert model.derived_status == "running"
+    assert {timer.node for timer in model.pending_timers} == {"pause"}
+    assert [kept.command for kept in model.kept] == ["c-1"]
+
+
+# Nobody need have paused it, nor have skipped what runs; and it may be that the failure is the last thing so far.
+@pytest.mark.parametrize(
+    "place", [2, 4, 11, 12, 13, 14, 15, 16, 17, 19], ids=lambda place: f"{place} {MENDED[place][0]}"
+)
+def test_no_event_of_a_run_that_is_steered_can_be_missing(place: int) -> None:
+    assert played([line for number, line in enumerate(MENDED) if number != place]).wrong

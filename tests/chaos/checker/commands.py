@@ -14,6 +14,13 @@ _MANY_REFUSALS: Final = 100
 _REFUSED_BY_RUN: Final = frozenset(
     {"settled", "unknown_node", "unknown_event", "not_external", "invalid_payload", "early_events_full", "too_large"}
 )
+_DONE: Final = {
+    "retry": "retried",
+    "pause": "paused",
+    "continue": "continued",
+    "skip": "skipped",
+    "terminate": "cancelled",
+}
 Effect = tuple[str, str]  # the type of the event, and the run
 
 
@@ -111,20 +118,29 @@ def check_refusals(evidence: Evidence, findings: Findings) -> None:
         if answers[0].reason == "not_found":
             true.judge(not runs, f"{command} was told not_found, and there were {runs}")
         else:
-            over = [run for run in runs if evidence.models[run].status and last_effect.get(run, -1) < seen.offset]
+            over = [
+                run
+                for run in runs
+                if (evidence.models[run].status and last_effect.get(run, -1) < seen.offset)
+                or any(told.event.type == "retried" for told in evidence.histories[run])  # it may have been over then
+            ]
             true.judge(bool(runs) and over == runs, f"{command} was told that {runs} had ended; ended are {over}")
 
 
 def _problem(command: Command, answer: Answer, found: list[Effect], evidence: Evidence) -> str | None:
     """What is wrong with the effects of a command, given its answer."""
     expected = _expected(command, answer)
+    if command.type == "skip" and len(found) > 1:
+        # Of a failed run, which goes on by it.
+        found = [effect for effect in found if effect[0] != "retried"]
     if command.on_conflict == "terminate_existing" and answer.effect == "applied":
         # The run that it replaces ends by the same command.
         found = [effect for effect in found if effect[0] != "cancelled" or effect[1] == command.id]
     if answer.effect == "kept":
         took = [effect for effect in found if effect[0] in {"resumed", "event_dropped"}]
-        live = evidence.models[answer.run or ""].status is None if answer.run in evidence.models else False
-        if len(took) > 1 or (not took and not live):
+        model = evidence.models.get(answer.run or "")
+        is_kept = model is not None and any(kept.command == command.id for kept in model.kept)
+        if len(took) > 1 or (not took and not is_kept):
             return f"it was kept, and then {took}"
         found = [effect for effect in found if effect not in took]
     if expected and expected[0][0] in {"start_refused", "event_refused"} and not found:
@@ -151,6 +167,8 @@ def _expected(command: Command, answer: Answer) -> list[Effect]:
             return [("cancelled", run)]
         case "migrate", "applied", _:
             return [("migrated", run)]
+        case "retry" | "pause" | "continue" | "skip" | "terminate", "applied", _:
+            return [(_DONE[command.type], run)]
         case _:
             return []
 

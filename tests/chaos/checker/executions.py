@@ -18,7 +18,7 @@ def check_executions(evidence: Evidence, findings: Findings) -> None:
     for execution in evidence.executions:
         given[execution.key, execution.attempt].add(_outcome(execution.event, execution.result))
     for result in evidence.results:
-        if not _is_noted(evidence, result):
+        if not _is_noted(evidence, result) or _is_skipped(evidence, result):
             continue
         outcomes = given.get((f"{result.key}/{result.run}/{result.node}", result.attempt), set())
         least.judge(bool(outcomes), f"{result.node} #{result.attempt} of {result.run} was never executed")
@@ -42,6 +42,13 @@ def _is_noted(evidence: Evidence, result: StepResult) -> bool:
     first = history[0].event
     node = evidence.graphs[first.workflow, first.version].nodes.get(result.node)
     return node is not None and node.noted
+
+
+def _is_skipped(evidence: Evidence, result: StepResult) -> bool:
+    """Whether somebody said what the step would have said."""
+    before = (result.sequence - 1, "skipped", result.node)
+    told = evidence.histories[result.run]
+    return any((each.event.sequence, each.event.type, each.event.node) == before for each in told)
 
 
 def _outcome(event: str | None, result: object) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import pairwise
+from typing import Final
 
 from tests.chaos.checker.evidence import Evidence
 from tests.chaos.checker.findings import Findings
 from tests.chaos.checker.run_model import ENDINGS
+
+_BEGINNINGS: Final = frozenset({"started", "retried"})
+_TURNS: Final = _BEGINNINGS | frozenset(ENDINGS)
 
 
 def check_sequences(evidence: Evidence, findings: Findings) -> None:
@@ -43,16 +46,20 @@ def check_endings(evidence: Evidence, findings: Findings) -> None:
         history = evidence.histories.get(run)
         if not said.judge(history is not None, f"{run} has a completion and no history") or history is None:
             continue
-        last, model = history[-1].event, evidence.models[run]
+        model = evidence.models[run]
+        last = next((each.event for each in history if each.event.sequence == completion.sequence), history[-1].event)
         ended_at = last.node if last.type != "cancelled" else None
         told = (completion.sequence, completion.status, completion.ended_at, completion.results)
+        if last is not history[-1].event:  # the run was retried after it
+            said.judge(told[:3] == (last.sequence, "failed", ended_at), f"{run} tells {told} of {last}")
+            continue
         # The result of a node whose route failed is published, and is none of the run's.
         failed = {name for name, node in model.nodes.items() if node.status == "failed"}
         kept = {name: each for name, each in results[run].items() if name not in failed}
         expected = (last.sequence, last.type, ended_at, kept)
         said.judge(told == expected and model.status in ENDINGS, f"{run} tells {told} and should tell {expected}")
     for run, model in evidence.models.items():
-        wanted = 1 if model.status is not None else 0
+        wanted = sum(told.event.type in ENDINGS for told in evidence.histories[run])
         once.judge(found[run] == wanted, f"{run}, which is {model.status or 'live'}, has {found[run]} completions")
 
 
@@ -82,13 +89,15 @@ def check_uniqueness(evidence: Evidence, findings: Findings) -> None:
         if evidence.graphs[first.workflow, first.version].description.scope == "workflow":
             runs[first.workflow, first.key].append(run)
     for (workflow, key), lives in runs.items():
-        lives.sort(key=lambda run: evidence.histories[run][0].offset)
-        for former, latter in pairwise(lives):
-            ended, began = evidence.histories[former][-1], evidence.histories[latter][0]
-            over = evidence.models[former].status is not None and ended.offset < began.offset
-            one.judge(over, f"{key} of {workflow}: {latter} began while {former} was live (its last: {ended.event})")
-        if len(lives) == 1:
-            one.judge(True, "")
+        turns = sorted(
+            (told for run in lives for told in evidence.histories[run] if told.event.type in _TURNS),
+            key=lambda told: told.offset,
+        )
+        live: str | None = None
+        for told in turns:
+            run, begins = told.event.run, told.event.type in _BEGINNINGS
+            one.judge(live == (None if begins else run), f"{key} of {workflow}: {told.event}, while {live} was live")
+            live = run if begins else None
 
 
 def check_settled(evidence: Evidence, findings: Findings) -> None:

@@ -23,6 +23,8 @@ _INPUTS: Final = frozenset(
         "event_kept",
         "event_refused",
         "timer_fired",
+        "paused",
+        "continued",
     }
     | {"start_refused", "outcome_ignored"}
 )
@@ -38,6 +40,8 @@ class NodeModel:
         due_at: Of its timer.
         went_on: The event that made it go on and must be told next; empty for the outcome of a timer.
         fired: Whether its timer has fired and the consequence is still to be told.
+        was: What it was when the end of the run interrupted it.
+        again: Whether its next attempt must begin, though none has failed.
     """
 
     status: str
@@ -47,6 +51,8 @@ class NodeModel:
     due_at: datetime | None = None
     went_on: str | None = None
     fired: bool = False
+    was: str | None = None
+    again: bool = False
 
 
 @dataclass
@@ -78,6 +84,7 @@ class RunModel:
         timers: All timers that were ever set.
         kept: The early events that are kept now.
         status: How the run ended; None while it is live.
+        paused: Whether nothing new may begin.
         wrong: What cannot have happened.
     """
 
@@ -87,8 +94,10 @@ class RunModel:
         self.timers: list[Timer] = []
         self.kept: list[Kept] = []
         self.status: str | None = None
+        self.paused = False
         self.wrong: list[str] = []
         self._ending = False
+        self._retries = 0
         self._takers: dict[str, Callable[[Event], None]] = {
             "started": self._started,
             "step_started": self._step_started,
@@ -107,6 +116,10 @@ class RunModel:
             "routed": self._routed,
             "node_dead": self._node_dead,
             "interrupted": self._interrupted,
+            "retried": self._retried,
+            "paused": self._paused,
+            "continued": self._paused,
+            "skipped": self._skipped,
             "cancelled": self._cancelled,
             "completed": self._ended_at,
             "failed": self._ended_at,
@@ -116,7 +129,7 @@ class RunModel:
 
     def take(self, event: Event) -> None:
         """Judges one event, and goes on with it as it stands."""
-        if self.status is not None:
+        if self.status is not None and event.type != "retried":
             self._require(False, event, f"comes after the run is {self.status}")
         if self._comes_in(event):
             self._require(not self._pending(), event, f"comes before what must follow first: {self._pending()}")
@@ -145,9 +158,12 @@ class RunModel:
     @property
     def pending_timers(self) -> list[Timer]:
         """The timers that are still to fire."""
+        if self.paused:
+            return []
+        last = {(timer.node, timer.attempt, timer.kind): timer for timer in self.timers}
         return [
             timer
-            for timer in self.timers
+            for timer in last.values()
             if (node := self.nodes[timer.node]).due_at == timer.due_at
             and (node.status, node.attempt, timer.kind) in {("waiting", timer.attempt, "wait"), _retry_of(timer)}
         ]
@@ -165,6 +181,7 @@ class RunModel:
         name = event.node or ""
         node = self.nodes.get(name)
         if node is None:
+            self._require(not self.paused, event, "starts while the run is paused")
             self._require(
                 self._may_start(name), event, f"starts a node that is {self._verdict(name)}: {self._arrows()}"
             )
@@ -172,12 +189,13 @@ class RunModel:
             self._require(not self._is_ending(name), event, "starts an ending as a step")
             self.nodes[name] = NodeModel("running")
             return
+        self._require(not self.paused, event, "begins while the run is paused")
         self._require(
-            node.status == "retrying" and node.fired and event.attempt == node.attempt + 1,
+            (node.again or (node.status == "retrying" and node.fired)) and event.attempt == node.attempt + 1,
             event,
             f"begins an attempt of a node that is {node.status} with attempt {node.attempt}",
         )
-        node.status, node.attempt, node.fired = "running", event.attempt or 0, False
+        node.status, node.attempt, node.fired, node.again = "running", event.attempt or 0, False, False
 
     def _step_restarted(self, event: Event) -> None:
         node = self._node(event)
@@ -247,8 +265,10 @@ class RunModel:
         found = [
             each for each in self.timers if (each.node, each.attempt, each.kind) == (event.node, event.attempt, kind)
         ]
-        self._require(len(found) == 1, event, f"fires a timer that was set {len(found)} times")
-        for timer in found:
+        # One that a failure interrupted is set again when the run is retried.
+        self._require(0 < len(found) <= 1 + self._retries, event, f"fires a timer that was set {len(found)} times")
+        self._require(not self.paused, event, "fires while the run is paused")
+        for timer in found[-1:]:
             timer.fired_at.append(event.at)
         status = "waiting" if kind == "wait" else "retrying"
         awaited = node.status == status and node.due_at is not None
@@ -279,7 +299,7 @@ class RunModel:
         # A route that failed is not asked again.
         fits = node.status == "failing" and node.event is None and event.attempt == node.attempt + 1
         self._require(fits, event, f"but the node is {node.status} with attempt {node.attempt}")
-        most = self.graph.nodes[event.node or ""].attempts
+        most = self.graph.nodes[event.node or ""].attempts * (1 + self._retries)
         self._require((event.attempt or 0) <= most, event, f"but the node has {most} attempts")
         node.status = "retrying"
 
@@ -300,7 +320,32 @@ class RunModel:
     def _interrupted(self, event: Event) -> None:
         node = self._node(event)
         self._require(node.status in ACTIVE, event, f"but the node is {node.status}")
-        node.status, node.due_at, self._ending = "interrupted", None, True
+        node.was, node.status, node.due_at, self._ending = node.status, "interrupted", None, True
+
+    def _retried(self, event: Event) -> None:
+        failed = self._node(event)
+        self._require((self.status, failed.status) == ("failed", "failed"), event, f"but it is {self.status}")
+        self.status = None
+        self._retries += 1
+        for name, node in self.nodes.items():
+            if node.status == "interrupted":
+                # What is told next of it says that it goes on: it waits, its retry is planned, or an attempt begins.
+                node.status = {"waiting": "running", "retrying": "failing"}.get(node.was or "", "failing")
+                node.again, node.was = node.status == "failing" and self.nodes[name].was != "retrying", None
+        failed.status, failed.again = ("choosing", False) if failed.event is not None else ("failing", True)
+
+    def _paused(self, event: Event) -> None:
+        self._require(self.paused == (event.type == "continued"), event, f"but paused is {self.paused}")
+        self.paused = event.type == "paused"
+
+    def _skipped(self, event: Event) -> None:
+        name = event.node or ""
+        if name not in self.nodes:
+            self._require(self.paused and self._may_start(name), event, "is of a node that has not been reached")
+            self.nodes[name] = NodeModel("running", attempt=0)
+        node = self.nodes[name]
+        self._require(node.status in ACTIVE, event, f"but the node is {node.status}")
+        node.status, node.event, node.again, node.fired, node.due_at = "running", None, False, False, None
 
     def _cancelled(self, event: Event) -> None:
         self._end(event)
@@ -325,8 +370,10 @@ class RunModel:
     def _end(self, event: Event) -> None:
         active = [name for name, node in self.nodes.items() if node.status in ACTIVE]
         self._require(not active, event, f"leaves {active} active")
-        self._require(not self.kept, event, f"leaves {self.kept} kept")
-        self.status, self._ending = event.type, False
+        # A failed run that may be retried keeps what came early.
+        may_be_retried = any(node.status == "failed" for node in self.nodes.values())
+        self._require(may_be_retried or not self.kept, event, f"leaves {self.kept} kept")
+        self.status, self._ending, self.paused = event.type, False, False
 
     def _pending(self) -> list[str]:
         """What must follow at once from what has been told."""
@@ -342,7 +389,10 @@ class RunModel:
         settled = [
             f"{name} {verdict}"
             for name in self.graph.nodes
-            if name not in self.nodes and (verdict := self._verdict(name)) != "open" and name != self.graph.start
+            if name not in self.nodes
+            and (verdict := self._verdict(name)) != "open"
+            and name != self.graph.start
+            and not (self.paused and verdict == "start" and not self._is_ending(name))
         ]
         return unfinished + settled
 
