@@ -41,7 +41,7 @@ class NodeModel:
         went_on: The event that made it go on and must be told next; empty for the outcome of a timer.
         fired: Whether its timer has fired and the consequence is still to be told.
         was: What it was when the end of the run interrupted it.
-        again: Whether its next attempt must begin, though none has failed.
+        again: Whether it must go on, since the run was retried: to wait, or with its next attempt.
     """
 
     status: str
@@ -206,7 +206,7 @@ class RunModel:
     def _suspended(self, event: Event) -> None:
         node = self._node(event)
         self._require((node.status, node.attempt) == ("running", event.attempt), event, f"but it is {node.status}")
-        node.status = "waiting"
+        node.status, node.again = "waiting", False
 
     def _resumed(self, event: Event) -> None:
         node = self._node(event)
@@ -327,11 +327,11 @@ class RunModel:
         self._require((self.status, failed.status) == ("failed", "failed"), event, f"but it is {self.status}")
         self.status = None
         self._retries += 1
-        for name, node in self.nodes.items():
+        for node in self.nodes.values():
             if node.status == "interrupted":
                 # What is told next of it says that it goes on: it waits, its retry is planned, or an attempt begins.
-                node.status = {"waiting": "running", "retrying": "failing"}.get(node.was or "", "failing")
-                node.again, node.was = node.status == "failing" and self.nodes[name].was != "retrying", None
+                node.status = "running" if node.was == "waiting" else "failing"
+                node.again, node.was = node.was != "retrying", None
         failed.status, failed.again = ("choosing", False) if failed.event is not None else ("failing", True)
 
     def _paused(self, event: Event) -> None:
@@ -384,7 +384,10 @@ class RunModel:
         unfinished = [
             f"{name} ({node.status}) goes on"
             for name, node in self.nodes.items()
-            if node.status in {"failing", "choosing"} or self._goes_on(node) or self._takes_kept(name, node)
+            if node.status in {"failing", "choosing"}
+            or node.again
+            or self._goes_on(node)
+            or self._takes_kept(name, node)
         ]
         settled = [
             f"{name} {verdict}"
@@ -401,6 +404,8 @@ class RunModel:
         if event.type == "resumed":
             return not event.details.get("early")
         node = self.nodes.get(event.node or "")
+        if event.type == "suspended" and node is not None and node.again:
+            return False
         if event.type == "step_failed" and node is not None and node.status == "choosing":
             return False  # its route has failed
         return event.type in _INPUTS and (node is None or not self._goes_on(node))
