@@ -30,6 +30,7 @@ _MOST_NAMESPACE: Final = 200
 # When an answer expires is reckoned from it, and must be a date.
 _LONGEST_COMMAND_RETENTION: Final = timedelta(days=365)
 HTTP_ADDRESS: Final = "127.0.0.1:7430"
+OFF: Final = "off"
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):[0-9]{1,5}")
 
 
@@ -53,8 +54,10 @@ def _addresses(bootstrap: str) -> str:
 
 
 def _listener(address: str) -> str:
+    if address == OFF:
+        return address
     if _ADDRESS.fullmatch(address) is None:
-        raise ValueError(f"{address!r} is no address to listen on: write host:port, as 127.0.0.1:8080")
+        raise ValueError(f"{address!r} is no address to listen on: write host:port, as 127.0.0.1:8080, or off")
     return address
 
 
@@ -143,7 +146,8 @@ class Settings(BaseSettings):
         encryption_provider: Where keys come from instead, as `module:attribute` of a `KeyProvider`.
         encryption_required: Whether the worker refuses commands whose payload is plain.
         encryption_of_errors: Whether the texts of exceptions are encrypted as well, which may quote payloads.
-        http: Where the worker serves HTTP: `host:port`. It is off unless set: several workers may share a machine.
+        http: Where the worker serves HTTP: `host:port`, or `off`. Unless set, a worker that finds the address taken, by
+            another one of this machine, takes any that is free.
         http_url: How other workers reach that, as `http://10.0.0.7:7430`; made of the address unless set.
         http_read_token: What whoever reads over HTTP must show, as `Authorization: Bearer ...`; never shown.
         http_operate_token: The same for those who send commands; it reads, too. Both are the same on all workers.
@@ -153,6 +157,7 @@ class Settings(BaseSettings):
         api: Where clients and commands find the HTTP of workers: `http://host:port`, several separated by commas.
         api_token: The token to show there; never shown.
         api_token_file: A file with it instead.
+        via: How clients and commands send: by `kafka`, or by `http` where they reach no Kafka.
         log_level: From which level on the worker logs.
         log_format: What a line of its log is: `text` for people, or `json`, one object a line, for machines.
     """
@@ -182,7 +187,7 @@ class Settings(BaseSettings):
     encryption_provider: str | None = None
     encryption_required: bool = False
     encryption_of_errors: bool = True
-    http: Annotated[str, AfterValidator(_listener)] | None = None
+    http: Annotated[str, AfterValidator(_listener)] = HTTP_ADDRESS
     http_url: Annotated[str, AfterValidator(_url)] | None = None
     http_read_token: Annotated[SecretStr | None, Field(repr=False, exclude=True)] = None
     http_operate_token: Annotated[SecretStr | None, Field(repr=False, exclude=True)] = None
@@ -192,6 +197,7 @@ class Settings(BaseSettings):
     api: Annotated[str, AfterValidator(_urls)] = f"http://{HTTP_ADDRESS}"
     api_token: Annotated[SecretStr | None, Field(repr=False, exclude=True)] = None
     api_token_file: Path | None = None
+    via: Literal["kafka", "http"] = "kafka"
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = "INFO"
     log_format: Literal["text", "json"] = "text"
 

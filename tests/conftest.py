@@ -22,6 +22,9 @@ from hephaestus_stream.wire.connection import Connection
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
+# Many workers run at once: those that are asked over HTTP say where they serve it.
+os.environ["HEPHAESTUS_HTTP"] = "off"
+
 _DOCKER_ANSWERS_WITHIN_SECONDS = 2
 _IN_CONTAINER = {
     "KAFKA_NODE_ID": "1",

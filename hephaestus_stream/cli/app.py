@@ -135,11 +135,14 @@ _command(
     "hephaestus_stream.cli.commands:cancel",
     name="cancel",
     group=_TALK,
-    help="""End a run as cancelled.
+    help="""End a run as cancelled, or all live ones that fit.
 
 ```sh
 hephaestus cancel OrderFlow orderid::abc123 --reason 'customer asked'
+hephaestus cancel --workflow OrderFlow --status waiting --started-to 30d --dry-run
 ```
+
+Without an id the instances are counted first, and you are asked. What has begun meanwhile is left alone.
 """,
 )
 _command(
@@ -248,6 +251,19 @@ _command(
 
 ```sh
 hephaestus history workflows.order:OrderFlow abc123
+hephaestus history OrderFlow orderid::abc123 --follow
+```
+""",
+)
+_command(
+    "hephaestus_stream.cli.tail:tail",
+    name="tail",
+    group=_FIND,
+    help="""Tell of completions and failures of all instances, as they come, until Ctrl-C.
+
+```sh
+hephaestus tail
+hephaestus tail OrderFlow --status failed --attempts --since 1h -o json
 ```
 """,
 )

@@ -13,13 +13,24 @@ from cyclopts import Parameter
 from pydantic import JsonValue
 from rich.text import Text
 
+from hephaestus_stream.cli.bulk import cancel_all
 from hephaestus_stream.cli.failure import ExitCode
-from hephaestus_stream.cli.options import KAFKA_DEFAULTS, KafkaOptions
+from hephaestus_stream.cli.instances import ALL, WHICH, FilterOptions, named
+from hephaestus_stream.cli.options import ADDRESS_DEFAULTS, KAFKA_DEFAULTS, ApiAddress, KafkaOptions
 from hephaestus_stream.cli.output import Output, OutputFormat, show
 from hephaestus_stream.cli.payload import read_payload
-from hephaestus_stream.cli.sending import Id, RunId, Timeout, accepted, kafka_settings, made, reply_document, send
+from hephaestus_stream.cli.sending import (
+    Id,
+    RunId,
+    Timeout,
+    accepted,
+    client_of,
+    kafka_settings,
+    made,
+    reply_document,
+    send,
+)
 from hephaestus_stream.cli.target import find_target
-from hephaestus_stream.client import AsyncClient
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.run import Run, run_of
 from hephaestus_stream.core.admission import OnConflict
@@ -148,29 +159,59 @@ def migrate(
 
 
 def cancel(
-    workflow: str,
-    id: str,  # noqa: A002 - the wire's own word
+    workflow: str | None = None,
+    id: str | None = None,  # noqa: A002 - the wire's own word
     /,
     *,
     reason: str | None = None,
     run: RunId = None,
     command_id: Id = None,
+    of: Annotated[str | None, Parameter(name="--workflow", group=WHICH, help="The class, or the stored name.")] = None,
+    which: FilterOptions = ALL,
+    dry_run: Annotated[bool, Parameter(group=WHICH, show_default=False, help="Count only.")] = False,
+    yes: Annotated[bool, Parameter(group=WHICH, show_default=False, alias="-y", help="Ask nobody.")] = False,
     timeout: Timeout = 30.0,
     output: Output = "text",
     kafka: KafkaOptions = KAFKA_DEFAULTS,
-) -> None:
-    """Cancels a run.
+    address: ApiAddress = ADDRESS_DEFAULTS,
+) -> int:
+    """Cancels a run, or all that fit.
 
     Args:
         workflow: `module:Class`, or the stored name.
         id: The business value; with a stored name the full key.
         reason: Why; it stands in the history.
     """
-    target = find_target(workflow, id)
+    patience = timedelta(seconds=timeout)
+    if id is None:
+        if workflow is not None:
+            raise UsageError(
+                f"whose? Write cancel {workflow} ID, or cancel --workflow {workflow} for all that are live"
+            )
+        if run is not None or command_id is not None:
+            raise UsageError("--run and --command-id are of one run: name its workflow and its id")
+        if of is None and which == ALL:
+            raise UsageError("which? Write WORKFLOW and ID, or --workflow, --status, --tag … for all that fit")
+        return asyncio.run(
+            cancel_all(
+                kafka_settings(kafka, **address.given()),
+                named(of),
+                which.filtering(),
+                reason=reason,
+                patience=patience,
+                dry_run=dry_run,
+                is_agreed=yes,
+                output=output,
+            )
+        )
+    if of is not None or which != ALL or dry_run:
+        raise UsageError("an id means one run: leave it out, or the options that mean several")
+    target = find_target(workflow or "", id)
     command = made(
         CancelCommand, id=command_id or new_id(), workflow=target.workflow, key=target.key, run=run, reason=reason
     )
-    asyncio.run(send(command, kafka_settings(kafka), "cancelled", patience=timedelta(seconds=timeout), output=output))
+    asyncio.run(send(command, kafka_settings(kafka), "cancelled", patience=patience, output=output))
+    return 0
 
 
 def _metadata(argument: str) -> dict[str, JsonValue]:
@@ -183,7 +224,7 @@ def _metadata(argument: str) -> dict[str, JsonValue]:
 async def _start(
     command: StartCommand, settings: Settings, *, wait: bool, patience: timedelta, output: OutputFormat
 ) -> int:
-    async with AsyncClient(settings.connection, keys=settings.keys()) as client:
+    async with client_of(settings) as client:
         reply = await accepted(client, command, patience=patience, output=output)
         run = run_of(command, reply)
         if not wait:

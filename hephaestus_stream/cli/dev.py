@@ -17,7 +17,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from hephaestus_stream.cli.local import FOLDER
+from hephaestus_stream.cli.local import FOLDER, told_here
 from hephaestus_stream.cli.logs import set_up_logging
 from hephaestus_stream.cli.modules import load_workflows
 from hephaestus_stream.cli.options import WORKER_DEFAULTS, KafkaOptions, WorkerOptions
@@ -28,7 +28,7 @@ from hephaestus_stream.wire.request import AnyWorkflow
 
 _logger: Final = logging.getLogger(__name__)
 
-_SHOWN: Final = ("hephaestus start ", "hephaestus resume ", "hephaestus replay ")
+_SHOWN: Final = tuple(f"hephaestus {verb} " for verb in ("start", "resume", "get", "list", "replay"))
 
 
 def dev(module: str, /, *modules: str, namespace: str | None = None, options: WorkerOptions = WORKER_DEFAULTS) -> None:
@@ -55,6 +55,7 @@ def dev(module: str, /, *modules: str, namespace: str | None = None, options: Wo
         serve(
             workflows,
             settings,
+            on_http=cleanup.enter_context(told_here()),
             on_ready=lambda: console.print(invitation(workflows, broker.bootstrap)),
             on_hard_exit=nothing if ran_before else partial(kafka.down, patience=timedelta()),
         )

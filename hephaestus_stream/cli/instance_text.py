@@ -46,7 +46,7 @@ def instance_text(found: InstanceSnapshot) -> Group:
         title,
         Text(f"{found.workflow} {found.version}, run {found.run}", "dim"),
         Text(f"started {moment(found.started_at)}, changed {moment(found.updated_at)}", "dim"),
-        Text.assemble(("input ", "cyan"), _short(found.input)),
+        Text.assemble(("input ", "cyan"), short(found.input)),
     ]
     if found.tags:
         lines.append(Text.assemble(("tags ", "cyan"), ", ".join(found.tags)))
@@ -56,7 +56,7 @@ def instance_text(found: InstanceSnapshot) -> Group:
         lines.append(Text.assemble(("early events ", "cyan"), ", ".join(found.early_events)))
     lines += (Text(why, "yellow") for why in (found.parked, found.halted) if why is not None)
     if found.error is not None:
-        lines.append(Text(_short(found.error), "red"))
+        lines.append(Text(short(found.error), "red"))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("node", "status", "attempt", "outcome"):
         table.add_column(name, overflow="fold")
@@ -66,21 +66,31 @@ def instance_text(found: InstanceSnapshot) -> Group:
     return Group(*lines, Text(), table)
 
 
+def event_line(event: HistoryRecord) -> Text:
+    """An event of a history, alone."""
+    what, node, details = _parts(event)
+    line = Text.assemble((f"{event.sequence:>4} {moment(event.at)} ", "dim"), (what, "cyan"), f" {node}")
+    return line.append(f"  {details}", "dim") if details else line
+
+
 def history_text(events: Iterable[HistoryRecord]) -> Table | Text:
     """A history, a line for each event."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("#", "at", "what", "node", "details"):
         table.add_column(name, overflow="fold", justify="right" if name == "#" else "left")
     for each in events:
-        what = each.type.replace("_", " ")
-        node = each.node or ""
-        if each.event is not None:
-            node = f"{node}.{each.event}" if node else each.event
-        if each.attempt not in {None, 1}:
-            what += f" (attempt {each.attempt})"
-        details = ", ".join(f"{name}: {_short(value)}" for name, value in each.details.items())
-        table.add_row(str(each.sequence), moment(each.at), what, node, details)
+        table.add_row(str(each.sequence), moment(each.at), *_parts(each))
     return table if table.row_count else Text("none", "dim")
+
+
+def _parts(event: HistoryRecord) -> tuple[str, str, str]:
+    what = event.type.replace("_", " ")
+    node = event.node or ""
+    if event.event is not None:
+        node = f"{node}.{event.event}" if node else event.event
+    if event.attempt not in {None, 1}:
+        what += f" (attempt {event.attempt})"
+    return what, node, ", ".join(f"{name}: {short(value)}" for name, value in event.details.items())
 
 
 def _outcome(node: NodeView) -> Text:
@@ -88,17 +98,18 @@ def _outcome(node: NodeView) -> Text:
     if node.event is not None:
         parts.append(node.event)
     if node.result is not None:
-        parts += (" ", (_short(node.result), "dim"))
+        parts += (" ", (short(node.result), "dim"))
     if node.label is not None:
         parts.append(f" → {node.label}")
     if node.due_at is not None and node.status in {"waiting", "retrying"}:
         parts.append(f"until {moment(node.due_at)}" if node.status == "waiting" else f"again {moment(node.due_at)}")
     if node.error is not None:
-        parts += (" " if parts else "", (_short(node.error), "red"))
+        parts += (" " if parts else "", (short(node.error), "red"))
     return Text.assemble(*parts)
 
 
-def _short(value: JsonValue) -> str:
+def short(value: JsonValue) -> str:
+    """A value in one line."""
     match value:
         case {"type": str(kind), "message": str(message)}:
             text = f"{kind}: {message}"

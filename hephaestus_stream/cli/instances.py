@@ -16,10 +16,10 @@ from rich.console import Group as Lines
 from rich.table import Table
 from rich.text import Text
 
-from hephaestus_stream.cli.instance_text import STATUS_STYLES, history_text, instance_text, moment
+from hephaestus_stream.cli.instance_text import STATUS_STYLES, event_line, history_text, instance_text, moment
 from hephaestus_stream.cli.modules import load_workflow
 from hephaestus_stream.cli.options import API_DEFAULTS, ApiOptions
-from hephaestus_stream.cli.output import Output, show
+from hephaestus_stream.cli.output import Output, show, show_line
 from hephaestus_stream.cli.since import instant_of
 from hephaestus_stream.cli.target import find_target
 from hephaestus_stream.client.questions import Filtering
@@ -31,7 +31,10 @@ from hephaestus_stream.wire.request import AnyWorkflow
 RunId = Annotated[str | None, Parameter(name="--run", help="Which run; else the live one, else the latest.")]
 
 
-@Parameter(name="*", group=Group("Which instances", sort_key=2))
+WHICH = Group("Which instances", sort_key=2)
+
+
+@Parameter(name="*", group=WHICH)
 @dataclass(frozen=True, kw_only=True)
 class FilterOptions:
     """Which instances are meant: those that fit all that is given."""
@@ -117,7 +120,7 @@ def list_(
         all: However many there are.
     """
     with closing(options.client()) as client:
-        instances = client.list(_named(workflow), order=order, **which.filtering())
+        instances = client.list(named(workflow), order=order, **which.filtering())
         found = list(instances if all else islice(instances, limit + 1))
     shown = found if all else found[:limit]
     documents = [each.model_dump(mode="json") for each in shown]
@@ -140,7 +143,7 @@ def count(
         by: What they are counted by; repeatable. By node those are that wait at one.
     """
     with closing(options.client()) as client:
-        counts = client.count(_named(workflow), by=by, **which.filtering())
+        counts = client.count(named(workflow), by=by, **which.filtering())
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in by:
         table.add_column(name)
@@ -157,6 +160,7 @@ def history(
     /,
     *,
     run: RunId = None,
+    follow: Annotated[bool, Parameter(alias="-f", show_default=False)] = False,
     output: Output = "text",
     options: ApiOptions = API_DEFAULTS,
 ) -> None:
@@ -165,15 +169,22 @@ def history(
     Args:
         workflow: `module:Class`, or the stored name.
         id: The business value; with a stored name the full key.
+        follow: Tell each further event as it comes, until the run has ended.
     """
     target = find_target(workflow, id)
     with closing(options.client()) as client:
+        if follow:
+            for event in client.watch(target.workflow, target.key, run=run):
+                document = event.model_dump(mode="json", by_alias=True)
+                show_line(event_line(event), document=document, output=output)
+            return
         events = list(client.history(target.workflow, target.key, run=run))
     documents = [each.model_dump(mode="json", by_alias=True) for each in events]
     show(history_text(events), document=documents, output=output)
 
 
-def _named(workflow: str | None) -> AnyWorkflow | str | None:
+def named(workflow: str | None) -> AnyWorkflow | str | None:
+    """A workflow as the client takes it: the class, where one is named."""
     return load_workflow(workflow) if workflow is not None and ":" in workflow else workflow
 
 

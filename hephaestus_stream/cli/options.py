@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-from hephaestus_stream.cli.local import running_local_kafka
+from hephaestus_stream.cli.local import local_worker, running_local_kafka
 from hephaestus_stream.errors import UsageError
 from hephaestus_stream.settings import Settings, load_settings
 
@@ -66,8 +66,8 @@ class KafkaOptions:
 
 @Parameter(name="*", group=Group("Workers", sort_key=10))
 @dataclass(frozen=True, kw_only=True)
-class ApiOptions:
-    """How a command reaches the workers over HTTP."""
+class ApiAddress:
+    """Where workers answer over HTTP."""
 
     api: Annotated[
         str | None, Parameter(help="`http://host:port` of a worker, several with commas. Env: HEPHAESTUS_API.")
@@ -76,14 +76,36 @@ class ApiOptions:
         Path | None, Parameter(help="A file with the token that they want. Env: HEPHAESTUS_API_TOKEN_FILE.")
     ] = None
 
+    def given(self) -> dict[str, object]:
+        """What was given, for `load_settings` and `KafkaOptions.settings`; or where the worker of this folder is."""
+        if self.api is None and "api" not in load_settings().model_fields_set and (local := local_worker()) is not None:
+            return {"api": local, "api_token_file": self.api_token_file}
+        return {"api": self.api, "api_token_file": self.api_token_file}
+
+
+@Parameter(name="*", group=Group("Workers", sort_key=10))
+@dataclass(frozen=True, kw_only=True)
+class ApiOptions(ApiAddress):
+    """How a command reaches the workers over HTTP, which needs nothing else."""
+
+    namespace: Annotated[
+        str | None, Parameter(alias="-n", help="Of the workers that are meant. Env: HEPHAESTUS_NAMESPACE.")
+    ] = None
+
     def client(self) -> Client:
         """A client for those who only read: it is not opened, which would ask for a broker."""
         # Most commands need none, which takes a third of a second to import.
         from hephaestus_stream.client import Client  # noqa: PLC0415 - as above
 
-        given = {"api": self.api, "api_token_file": self.api_token_file}
+        given = {**self.given(), "namespace": self.namespace}
         settings = load_settings(**{name: value for name, value in given.items() if value is not None})
-        return Client(settings.connection, keys=settings.keys(), api=settings.api, api_token=settings.token_for_api())
+        return Client(
+            settings.connection,
+            keys=settings.keys(),
+            api=settings.api,
+            api_token=settings.token_for_api(),
+            via="http",
+        )
 
 
 def _option(setting: str, help: str) -> Parameter:  # noqa: A002 - the word of cyclopts
@@ -107,7 +129,7 @@ class WorkerOptions:
         int | None, _option("standbys", "Workers that keep a copy of each partition, for a quick takeover.")
     ] = None
     http: Annotated[
-        str | None, Parameter(help="`host:port` on which it serves HTTP; off unless set. Env: HEPHAESTUS_HTTP.")
+        str | None, Parameter(help="`host:port` on which it serves HTTP, or `off`. Env: HEPHAESTUS_HTTP.")
     ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None, _option("log_level", "From which level on it logs.")
@@ -137,3 +159,4 @@ def _is_of_a_name(character: str) -> bool:
 KAFKA_DEFAULTS = KafkaOptions()
 WORKER_DEFAULTS = WorkerOptions()
 API_DEFAULTS = ApiOptions()
+ADDRESS_DEFAULTS = ApiAddress()

@@ -15,6 +15,15 @@ Output: TypeAlias = Annotated[OutputFormat, Parameter(alias="-o", help="For peop
 """The option `--output` of a command."""
 
 
+def show_line(text: RenderableType, *, document: object, output: OutputFormat) -> None:
+    """Prints one of many results as it comes; JSON is one line for each."""
+    if output == "json":
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+    else:
+        show(text, document=None, output=output)
+
+
 def show(text: RenderableType, *, document: object, output: OutputFormat) -> None:
     """Prints a result in the form that was asked for; JSON is one document."""
     if output == "json":

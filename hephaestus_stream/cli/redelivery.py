@@ -18,9 +18,9 @@ from hephaestus_stream.cli.letters import counted, shown
 from hephaestus_stream.cli.output import OutputFormat, show
 from hephaestus_stream.cli.reading import reading
 from hephaestus_stream.client.dead_letters import Selection, read_dead_letters
+from hephaestus_stream.client.kafka_transport import KafkaTransport
 from hephaestus_stream.client.letter import Letter
 from hephaestus_stream.client.redelivery import Fate, Redelivered, examine, redeliver
-from hephaestus_stream.client.transport import Transport
 from hephaestus_stream.errors import UsageError
 from hephaestus_stream.wire.connection import Connection
 
@@ -85,7 +85,7 @@ def _redelivered(connection: Connection, letters: Iterable[Letter], *, dry_run: 
     if dry_run:
         yield from map(examine, letters)
         return
-    transport = Transport(connection)
+    transport = KafkaTransport(connection)
     with closing(transport):
         transport.open()
         yield from redeliver(transport, letters)

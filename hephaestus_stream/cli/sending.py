@@ -47,21 +47,33 @@ def made(model: type[CommandT], **fields: Any) -> CommandT:  # noqa: ANN401 - ch
         raise UsageError(f"this is no command: {problems_of(error, model)}") from None
 
 
-def kafka_settings(kafka: KafkaOptions) -> Settings:
-    """The settings, when a broker has answered at their address.
+def kafka_settings(kafka: KafkaOptions, **more: object) -> Settings:
+    """The settings, when a broker has answered at their address, unless commands go by HTTP.
 
     Raises:
         SettingsError: A setting is unknown or has a bad value.
         BrokerUnreachableError: None does.
     """
-    settings = kafka.settings()
-    require_broker(settings)
+    settings = kafka.settings(**more)
+    if settings.via == "kafka":
+        require_broker(settings)
     return settings
+
+
+def client_of(settings: Settings) -> AsyncClient:
+    """A client that goes the way of the settings."""
+    return AsyncClient(
+        settings.connection,
+        keys=settings.keys(),
+        api=settings.api,
+        api_token=settings.token_for_api(),
+        via=settings.via,
+    )
 
 
 async def send(command: Command, settings: Settings, what: str, *, patience: timedelta, output: OutputFormat) -> None:
     """Sends a command, and tells what was done."""
-    async with AsyncClient(settings.connection, keys=settings.keys()) as client:
+    async with client_of(settings) as client:
         reply = await accepted(client, command, patience=patience, output=output)
     text = Text.assemble(("✓ ", "green"), what, " ", (command.key, "bold"))
     if reply.effect == "kept":

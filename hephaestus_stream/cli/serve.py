@@ -16,10 +16,10 @@ from typing import Final
 
 from hephaestus_stream.cli.deadline import Deadline
 from hephaestus_stream.cli.failure import SIGNALLED, ExitCode
-from hephaestus_stream.errors import HephaestusError, SettingsError, WorkerCrashedError
+from hephaestus_stream.errors import HephaestusError, WorkerCrashedError
 from hephaestus_stream.runtime.facade import WorkerFacade
 from hephaestus_stream.runtime.worker import run_worker
-from hephaestus_stream.settings import Settings
+from hephaestus_stream.settings import OFF, Settings
 from hephaestus_stream.wire.request import AnyWorkflow
 
 _logger: Final = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ def serve(
     *,
     on_ready: Callable[[], object] = nothing,
     on_hard_exit: Callable[[], object] = nothing,
+    on_http: Callable[[str], object] = lambda _: None,
     ends_with_input: bool = False,
 ) -> None:
     """Works until SIGINT or SIGTERM, then stops in order and returns; the second signal ends the process at once.
@@ -44,6 +45,7 @@ def serve(
         settings: Where and how.
         on_ready: Called once, when the worker owns partitions for the first time.
         on_hard_exit: Called before the second signal, or a step that clings to the worker, ends the process at once.
+        on_http: Told where HTTP is served, if it is.
         ends_with_input: End at once when standard input does, that is with the process that holds its other end.
     """
     # What the imports have made lives as long as this process: the collector need not look at it again and again.
@@ -54,7 +56,7 @@ def serve(
         threading.Thread(target=_exit_with_input, name="input", daemon=True).start()
     deadline = Deadline(on_hard_exit)
     try:
-        asyncio.run(_serve(workflows, settings, on_ready, on_hard_exit, deadline))
+        asyncio.run(_serve(workflows, settings, on_ready, on_hard_exit, deadline, on_http=on_http))
     finally:
         deadline.cancel()
 
@@ -65,6 +67,8 @@ async def _serve(
     on_ready: Callable[[], object],
     on_hard_exit: Callable[[], object],
     deadline: Deadline,
+    *,
+    on_http: Callable[[str], object],
 ) -> None:
     stop, facade = asyncio.Event(), WorkerFacade()
     loop = asyncio.get_running_loop()
@@ -74,6 +78,8 @@ async def _serve(
     _logger.info("worker of the namespace '%s' at %s with %s", settings.namespace, settings.bootstrap, names)
     try:
         async with _http(settings, facade):
+            if facade.url is not None:
+                on_http(facade.url)
             await run_worker(workflows, settings, stop=stop, on_ready=_Readiness(on_ready), facade=facade)
     except HephaestusError as failure:
         deadline.begin(failure)
@@ -87,15 +93,11 @@ async def _serve(
 
 
 def _http(settings: Settings, facade: WorkerFacade) -> AbstractAsyncContextManager[None]:
-    if settings.http is None:
+    if settings.http == OFF:
         return nullcontext()
-    try:
-        # Whoever serves nothing needs none of it.
-        from hephaestus_stream.web.server import serving  # noqa: PLC0415 - as above
-    except ImportError as error:
-        raise SettingsError(
-            f"http: {settings.http} needs the extra `web` ({error}): pip install 'hephaestus-stream[web]'"
-        ) from error
+    # Whoever serves nothing needs none of it.
+    from hephaestus_stream.web.server import serving  # noqa: PLC0415 - as above
+
     return serving(settings, facade)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 import httpx
+import msgspec
 from pydantic import BaseModel, ValidationError
 from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
@@ -14,13 +18,18 @@ from hephaestus_stream.client.question import Question
 from hephaestus_stream.errors import (
     ApiRefusedError,
     ApiUnreachableError,
+    CommandError,
     HephaestusError,
     InvalidCursorError,
     InvalidKeyError,
+    NoAnswerError,
     PartitionUnavailableError,
     RunNotFoundError,
 )
+from hephaestus_stream.wire.command import Command, encode_command
+from hephaestus_stream.wire.http import NAMESPACE_HEADER
 from hephaestus_stream.wire.instance import Unavailable
+from hephaestus_stream.wire.output import Reply
 
 ResultT = TypeVar("ResultT")
 
@@ -28,6 +37,12 @@ TIMEOUT_SECONDS: Final = 15.0
 PATIENCE_SECONDS: Final = 10.0
 """For how long partitions that change hands are asked for again."""
 
+_LONGEST_WAIT: Final = 60.0
+_LAST_WORD_SECONDS: Final = 2.0
+"""What a worker gets on top to say that it has no answer."""
+_ADDRESSING: Final = frozenset({"type", "id", "key", "schema"})
+
+_NOT_ANSWERED: Final = retry_if_exception_type((PartitionUnavailableError, ApiUnreachableError, NoAnswerError))
 _UNAVAILABLE: Final = retry_if_exception_type(PartitionUnavailableError)
 _STOP: Final = stop_after_delay(PATIENCE_SECONDS)
 _WAIT: Final = wait_random_exponential(multiplier=0.2, max=1)
@@ -39,28 +54,31 @@ class ApiPlace:
 
     Attributes:
         urls: Of one worker or several; the next is asked where one does not answer.
+        namespace: Of the workers that are meant; one of another namespace says that it is.
         token: For those who ask for one.
     """
 
     urls: tuple[str, ...]
+    namespace: str
     token: str | None = None
 
     @property
     def headers(self) -> dict[str, str]:
         """What is sent along."""
-        return {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        shown = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        return {NAMESPACE_HEADER: self.namespace, **shown}
 
     def unreachable(self, error: httpx.HTTPError | None) -> ApiUnreachableError:
         """Nobody answers."""
         where = ", ".join(self.urls)
         return ApiUnreachableError(
-            f"no worker answers over HTTP at {where} ({type(error).__name__}): start one with `--http`, or say where "
-            "one is with the setting `api` (HEPHAESTUS_API, --api)"
+            f"no worker answers over HTTP at {where} ({type(error).__name__}): start one, or say where one is with the "
+            "setting `api` (HEPHAESTUS_API, --api)"
         )
 
 
-def api_place(api: str | None, token: str | None) -> ApiPlace:
-    """The place that is given, else that of the settings.
+def api_place(api: str | None, token: str | None, namespace: str) -> ApiPlace:
+    """The place that is given, else that of the settings, in a namespace.
 
     Raises:
         SettingsError: A setting is wrong.
@@ -69,7 +87,7 @@ def api_place(api: str | None, token: str | None) -> ApiPlace:
     from hephaestus_stream.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(**({} if api is None else {"api": api}))
-    return ApiPlace(tuple(settings.api.split(",")), settings.token_for_api() if token is None else token)
+    return ApiPlace(tuple(settings.api.split(",")), namespace, settings.token_for_api() if token is None else token)
 
 
 class Api:
@@ -121,6 +139,48 @@ class AsyncApi:
                 return await self._once(question)
         raise AssertionError("the last attempt raises")  # pragma: no cover
 
+    async def send(self, command: Command, *, within: float, headers: Mapping[str, str]) -> Reply:
+        """The engine's answer to a command, accepted or refused.
+
+        Args:
+            command: What is sent; its id makes it safe to repeat.
+            within: Seconds until it is given up.
+            headers: What is sent along.
+
+        Raises:
+            NoAnswerError: Nobody answered in time; the command may be applied all the same.
+            ApiUnreachableError: No worker could be connected to.
+            ApiRefusedError: The token is missing, wrong, or of another role.
+            CommandError: It is no command.
+        """
+        deadline = time.monotonic() + within
+        body = body_of(command)
+        path = f"/instances/{quote(command.key, safe='')}/{command.type}"
+        sent = {**headers, "Idempotency-Key": command.id, "Content-Type": "application/json"}
+        failure: httpx.HTTPError | None = None
+        async for attempt in AsyncRetrying(
+            retry=_NOT_ANSWERED, stop=stop_after_delay(within), wait=_WAIT, reraise=True
+        ):
+            with attempt:
+                left = max(0.1, deadline - time.monotonic())
+                for url in self._place.urls:
+                    try:
+                        answer = await self._client.post(
+                            url + path,
+                            content=body,
+                            headers=sent,
+                            params={"wait": min(left, _LONGEST_WAIT)},
+                            timeout=left + _LAST_WORD_SECONDS,
+                        )
+                    except httpx.HTTPError as error:
+                        failure = error
+                    else:
+                        return _reply(command, answer)
+                if isinstance(failure, httpx.ConnectError):
+                    raise self._place.unreachable(failure) from failure
+                raise no_answer(command) from failure
+        raise AssertionError("the last attempt raises")  # pragma: no cover
+
     async def close(self) -> None:
         """Lets the connections go."""
         await self._client.aclose()
@@ -135,11 +195,47 @@ class AsyncApi:
         raise self._place.unreachable(failure) from failure
 
 
+def body_of(command: Command) -> bytes:
+    """A command's fields but those that stand in the path and the headers."""
+    document: dict[str, object] = msgspec.json.decode(encode_command(command))
+    return msgspec.json.encode({name: value for name, value in document.items() if name not in _ADDRESSING})
+
+
+def no_answer(command: Command) -> NoAnswerError:
+    """The error of a command that nobody has answered in time."""
+    return NoAnswerError(f"no answer to the {command.type} of {command.key}", command_id=command.id)
+
+
 class _Problem(BaseModel):
     type: str = ""
     detail: str = ""
     reason: str | None = None
     unavailable: tuple[Unavailable, ...] = ()
+    reply: Reply | None = None
+
+
+def _reply(command: Command, answer: httpx.Response) -> Reply:
+    if answer.status_code == HTTPStatus.OK:
+        try:
+            return Reply.model_validate_json(answer.content)
+        except ValidationError:
+            raise ApiUnreachableError(f"{answer.url.netloc.decode()} does not answer as a worker does") from None
+    problem = _problem_in(answer)
+    if problem.reply is not None:
+        return problem.reply
+    kind = problem.type.rpartition(":")[2]
+    if answer.status_code == HTTPStatus.GATEWAY_TIMEOUT:
+        raise no_answer(command)
+    if kind in {"invalid-request", "invalid-command", "too-large"}:
+        raise CommandError(problem.detail, reason=problem.reason or "invalid_payload", id=command.id, key=command.key)
+    raise _error(problem, answer)
+
+
+def _problem_in(answer: httpx.Response) -> _Problem:
+    try:
+        return _Problem.model_validate_json(answer.content)
+    except ValidationError:
+        return _Problem()
 
 
 def _read(question: Question[ResultT], answer: httpx.Response) -> ResultT:
@@ -148,11 +244,7 @@ def _read(question: Question[ResultT], answer: httpx.Response) -> ResultT:
             return question.read(answer.content)
         except ValidationError:
             raise ApiUnreachableError(f"{answer.url.netloc.decode()} does not answer as a worker does") from None
-    try:
-        problem = _Problem.model_validate_json(answer.content)
-    except ValidationError:
-        problem = _Problem()
-    raise _error(problem, answer)
+    raise _error(_problem_in(answer), answer)
 
 
 def _error(problem: _Problem, answer: httpx.Response) -> HephaestusError:
@@ -167,6 +259,10 @@ def _error(problem: _Problem, answer: httpx.Response) -> HephaestusError:
             return RunNotFoundError(detail)
         case 503:
             return PartitionUnavailableError(problem.unavailable, detail)
+        case 421 if kind == "other-namespace":
+            return ApiUnreachableError(
+                f"{detail}, by the setting `namespace` (HEPHAESTUS_NAMESPACE), or `api` (HEPHAESTUS_API)"
+            )
         case 422 if kind == "invalid-cursor":
             return InvalidCursorError(detail)
         case 422 if kind == "invalid-key":

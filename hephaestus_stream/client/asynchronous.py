@@ -10,11 +10,20 @@ from weakref import WeakKeyDictionary
 
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.landing import Landing
-from hephaestus_stream.client.options import Cancelling, Resuming, Starting, Steering, connected_by, seconds_of
-from hephaestus_stream.client.questions import Filtering, counting, getting, listing, tell_missing, telling, whole
+from hephaestus_stream.client.options import Cancelling, Resuming, Starting, Steering, Via, reach_of, seconds_of
+from hephaestus_stream.client.questions import (
+    ASK_AGAIN_SECONDS,
+    Filtering,
+    counting,
+    getting,
+    listing,
+    tell_missing,
+    telling,
+    whole,
+)
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.snapshot import InstanceSnapshot
-from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, Transport
+from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT
 from hephaestus_stream.client.verbs import (
     Call,
     cancelling,
@@ -25,9 +34,12 @@ from hephaestus_stream.client.verbs import (
     starting,
     steering,
 )
+from hephaestus_stream.client.watch import watch_of
+from hephaestus_stream.client.ways import transport_of
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.encryption.key import KeyProvider
+from hephaestus_stream.errors import RunNotFoundError
 from hephaestus_stream.wire.command import Command, ContinueCommand, PauseCommand, RetryCommand, TerminateCommand
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
@@ -63,6 +75,8 @@ class AsyncClient:
         api: Where workers answer over HTTP, which `get`, `list`, `count` and `history` ask; that of the settings unless
             given.
         api_token: The token that they want to see; that of the settings unless given.
+        via: `http` sends commands to the workers as well, and `wait` asks them: for those who reach no Kafka. That of
+            the settings unless given; with a connection `kafka`.
 
     Raises:
         SettingsError: A setting is wrong.
@@ -78,11 +92,12 @@ class AsyncClient:
         keys: KeyProvider | None = None,
         api: str | None = None,
         api_token: str | None = None,
+        via: Via | None = None,
     ) -> None:
-        connection, cipher = connected_by(connection, bootstrap=bootstrap, namespace=namespace, keys=keys)
-        self._transport = Transport(connection, repeat_after=repeat_after, cipher=cipher)
-        self._cipher = cipher
-        self._api_place = (api, api_token)
+        reach = reach_of(connection, bootstrap=bootstrap, namespace=namespace, keys=keys, via=via)
+        self._reach, self._cipher = reach, reach.cipher
+        self._api_place = (api, api_token, reach.connection.namespace)
+        self._transport = transport_of(reach, repeat_after=repeat_after, api=self._api_place)
         self._apis: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncApi] = WeakKeyDictionary()
         self._landings: WeakKeyDictionary[asyncio.AbstractEventLoop, Landing] = WeakKeyDictionary()
 
@@ -297,7 +312,7 @@ class AsyncClient:
         return await self._perform(steering(TerminateCommand, workflow, id, options))
 
     @overload
-    async def wait(self, run: Run, *, timeout: timedelta | None = None) -> Completion: ...  # noqa: ASYNC109 - see below
+    async def wait(self, run: Run | Receipt, *, timeout: timedelta | None = None) -> Completion: ...  # noqa: ASYNC109 - see below
     @overload
     async def wait(
         self,
@@ -308,7 +323,7 @@ class AsyncClient:
     ) -> Completion: ...
     async def wait(
         self,
-        run: Run | AnyWorkflow,
+        run: Run | Receipt | AnyWorkflow,
         id: str | None = None,  # noqa: A002 - as above
         *,
         timeout: timedelta | None = None,  # noqa: ASYNC109 - a verb's deadline is its keyword, as in the blocking client
@@ -316,7 +331,8 @@ class AsyncClient:
         """Returns the end of a run, however it ended, and whether it ends later or did so long ago.
 
         Given a workflow and an id instead of a run: the latest end of that id which is kept, else the next one. Where
-        ids are used again, name the run.
+        ids are used again, name the run. Given the receipt of a `retry`: the end that follows it. By HTTP, the end of
+        an id's live run is waited for, if it has one.
 
         Raises:
             NotEndedError: The run has not ended in time.
@@ -421,6 +437,65 @@ class AsyncClient:
             if page.after is None:
                 return
             after = page.after
+
+    async def watch(
+        self,
+        workflow: Run | AnyWorkflow | str,
+        id: str | None = None,  # noqa: A002 - as above
+        *,
+        run: str | None = None,
+    ) -> AsyncIterator[HistoryRecord]:
+        """Yields the events of a run: those so far, then each as it is written, until the run has ended.
+
+        They come from the topic, or with `via="http"` from the workers. Without an event of the run it waits for one.
+
+        Args:
+            workflow: The class, or its stored name with the full key as the id; or a `Run`.
+            id: The business value.
+            run: Which run; else the one that began last.
+
+        Raises:
+            BrokerUnreachableError: No broker answers.
+            ApiUnreachableError: No worker answers, where they are asked.
+        """
+        if self._reach.via == "http":
+            async for event in self._watch_by_asking(workflow, id, run=run):
+                yield event
+            return
+        feed = watch_of(self._reach.connection, workflow, id, run=run)
+        try:
+            while True:
+                told = await asyncio.to_thread(feed.read)
+                if told == "ended":
+                    return
+                if told is not None:
+                    yield told
+        finally:
+            await asyncio.to_thread(feed.close)
+
+    async def _watch_by_asking(
+        self,
+        workflow: Run | AnyWorkflow | str,
+        id: str | None,  # noqa: A002 - as above
+        *,
+        run: str | None,
+    ) -> AsyncIterator[HistoryRecord]:
+        after = 0
+        while True:
+            try:
+                page = await self._api().ask(telling(workflow, id, run=run, after=after))
+            except RunNotFoundError:
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
+                continue
+            run = page.run
+            for event in page.events:
+                record = HistoryRecord.model_validate(event)
+                after = record.sequence
+                yield record
+            if page.after is None:
+                if not page.is_live:
+                    return
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
 
     async def send(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Reply:  # noqa: ASYNC109 - as above
         """Sends a command as it stands and returns the engine's answer, accepted or refused.

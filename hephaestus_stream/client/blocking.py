@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from hephaestus_stream.client.completion import Completion
-from hephaestus_stream.client.options import Cancelling, Resuming, Starting, Steering, connected_by, seconds_of
+from hephaestus_stream.client.options import Cancelling, Resuming, Starting, Steering, Via, reach_of, seconds_of
 from hephaestus_stream.client.question import Question
-from hephaestus_stream.client.questions import Filtering, counting, getting, listing, tell_missing, telling, whole
+from hephaestus_stream.client.questions import (
+    ASK_AGAIN_SECONDS,
+    Filtering,
+    counting,
+    getting,
+    listing,
+    tell_missing,
+    telling,
+    whole,
+)
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.snapshot import InstanceSnapshot
-from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, Transport
+from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT
 from hephaestus_stream.client.verbs import (
     Call,
     cancelling,
@@ -24,9 +35,12 @@ from hephaestus_stream.client.verbs import (
     starting,
     steering,
 )
+from hephaestus_stream.client.watch import watch_of
+from hephaestus_stream.client.ways import transport_of
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.encryption.key import KeyProvider
+from hephaestus_stream.errors import RunNotFoundError
 from hephaestus_stream.wire.command import Command, ContinueCommand, PauseCommand, RetryCommand, TerminateCommand
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
@@ -62,11 +76,12 @@ class Client:
         keys: KeyProvider | None = None,
         api: str | None = None,
         api_token: str | None = None,
+        via: Via | None = None,
     ) -> None:
-        connection, cipher = connected_by(connection, bootstrap=bootstrap, namespace=namespace, keys=keys)
-        self._transport = Transport(connection, repeat_after=repeat_after, cipher=cipher)
-        self._cipher = cipher
-        self._api_place = (api, api_token)
+        reach = reach_of(connection, bootstrap=bootstrap, namespace=namespace, keys=keys, via=via)
+        self._reach, self._cipher = reach, reach.cipher
+        self._api_place = (api, api_token, reach.connection.namespace)
+        self._transport = transport_of(reach, repeat_after=repeat_after, api=self._api_place)
         self._api: Api | None = None
 
     def __enter__(self) -> Self:
@@ -208,12 +223,12 @@ class Client:
         return self._perform(steering(TerminateCommand, workflow, id, options))
 
     @overload
-    def wait(self, run: Run, *, timeout: timedelta | None = None) -> Completion: ...
+    def wait(self, run: Run | Receipt, *, timeout: timedelta | None = None) -> Completion: ...
     @overload
     def wait(self, run: AnyWorkflow, id: str, *, timeout: timedelta | None = None) -> Completion: ...
     def wait(
         self,
-        run: Run | AnyWorkflow,
+        run: Run | Receipt | AnyWorkflow,
         id: str | None = None,  # noqa: A002 - as above
         *,
         timeout: timedelta | None = None,
@@ -287,6 +302,46 @@ class Client:
             if page.after is None:
                 return
             after = page.after
+
+    def watch(
+        self,
+        workflow: Run | AnyWorkflow | str,
+        id: str | None = None,  # noqa: A002 - as above
+        *,
+        run: str | None = None,
+    ) -> Iterator[HistoryRecord]:
+        """Yields the events of a run until it has ended, as `AsyncClient.watch` does."""
+        if self._reach.via == "http":
+            yield from self._watch_by_asking(workflow, id, run=run)
+            return
+        with closing(watch_of(self._reach.connection, workflow, id, run=run)) as feed:
+            for event in feed:
+                if event is not None:
+                    yield event
+
+    def _watch_by_asking(
+        self,
+        workflow: Run | AnyWorkflow | str,
+        id: str | None,  # noqa: A002 - as above
+        *,
+        run: str | None,
+    ) -> Iterator[HistoryRecord]:
+        after = 0
+        while True:
+            try:
+                page = self._ask(telling(workflow, id, run=run, after=after))
+            except RunNotFoundError:
+                time.sleep(ASK_AGAIN_SECONDS)
+                continue
+            run = page.run
+            for event in page.events:
+                record = HistoryRecord.model_validate(event)
+                after = record.sequence
+                yield record
+            if page.after is None:
+                if not page.is_live:
+                    return
+                time.sleep(ASK_AGAIN_SECONDS)
 
     def send(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Reply:
         """Sends a command and returns its answer, as `AsyncClient.send` does."""

@@ -86,6 +86,10 @@ class HistorySearch:
             if len(self._others) > _MOST_RUNS_TOLD:
                 del self._others[next(iter(self._others))]
 
+    def found(self) -> tuple[HistoryRecord, ...]:
+        """The run's records so far."""
+        return tuple(self._found[sequence] for sequence in sorted(self._found))
+
     def result(self) -> tuple[HistoryRecord, ...]:
         """The run's records.
 
@@ -93,7 +97,7 @@ class HistorySearch:
             RunNotFoundError: There are none.
         """
         if self._found:
-            return tuple(self._found[sequence] for sequence in sorted(self._found))
+            return self.found()
         of = "" if self._workflow is None else f" of {self._workflow}"
         if self._run is None:
             raise RunNotFoundError(

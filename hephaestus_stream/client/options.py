@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal, TypedDict, cast
 
@@ -9,6 +10,8 @@ from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
 from hephaestus_stream.encryption.key import KeyProvider
 from hephaestus_stream.wire.connection import Connection
+
+Via = Literal["kafka", "http"]
 
 _HOLDER: Final = "this client"
 
@@ -88,9 +91,29 @@ def seconds_of(timeout: timedelta) -> float:
     return timeout.total_seconds()
 
 
-def connected_by(
-    connection: Connection | None, *, bootstrap: str | None, namespace: str | None, keys: KeyProvider | None
-) -> tuple[Connection, Cipher]:
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How a client reaches the engine.
+
+    Attributes:
+        connection: Cluster and namespace.
+        cipher: Seals payloads, and opens them.
+        via: How commands go.
+    """
+
+    connection: Connection
+    cipher: Cipher
+    via: Via
+
+
+def reach_of(
+    connection: Connection | None,
+    *,
+    bootstrap: str | None,
+    namespace: str | None,
+    keys: KeyProvider | None,
+    via: Via | None,
+) -> Reach:
     """The given connection and keys, else those of the settings, with what is given here in their place.
 
     Raises:
@@ -99,10 +122,11 @@ def connected_by(
     if connection is not None:
         if bootstrap is not None or namespace is not None:
             raise TypeError("give a connection, or bootstrap= and namespace=, not both")
-        return connection, NO_KEYS if keys is None else Cipher(keys, holder=_HOLDER)
+        return Reach(connection, NO_KEYS if keys is None else Cipher(keys, holder=_HOLDER), via or "kafka")
     # Only here are settings needed, and pydantic-settings takes a quarter of a second to import.
     from hephaestus_stream.settings import load_settings  # noqa: PLC0415
 
     given = {"bootstrap": bootstrap, "namespace": namespace}
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
-    return settings.connection, settings.cipher(holder=_HOLDER) if keys is None else Cipher(keys, holder=_HOLDER)
+    cipher = settings.cipher(holder=_HOLDER) if keys is None else Cipher(keys, holder=_HOLDER)
+    return Reach(settings.connection, cipher, via or settings.via)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from hephaestus_stream.client.question import Question
-from hephaestus_stream.client.run import Run
+from hephaestus_stream.client.run import Receipt, Run
 from hephaestus_stream.client.snapshot import InstanceSnapshot
 from hephaestus_stream.core.node import Node
 from hephaestus_stream.core.state import Status
@@ -26,6 +26,9 @@ from hephaestus_stream.wire.query import CountBy, InstanceFilter, InstanceQuery,
 from hephaestus_stream.wire.request import AnyWorkflow
 
 _logger: Final = logging.getLogger(__name__)
+
+ASK_AGAIN_SECONDS: Final = 0.5
+"""When a run that is watched by asking is asked for again."""
 
 PartsT = TypeVar("PartsT", InstancePage, InstanceCounts)
 FilterT = TypeVar("FilterT", bound=InstanceFilter)
@@ -59,7 +62,7 @@ class Filtering(TypedDict, total=False):
 
 
 def getting(
-    workflow: Run | AnyWorkflow | str,
+    workflow: Run | Receipt | AnyWorkflow | str,
     id: str | None,  # noqa: A002 - the wire's own word
     *,
     run: str | None,
@@ -71,8 +74,8 @@ def getting(
     Raises:
         InvalidKeyError: The id cannot be part of a key.
     """
-    name, key, run = _named(workflow, id, run)
-    if isinstance(workflow, Run) and minimum is None:
+    name, key, run = named(workflow, id, run)
+    if isinstance(workflow, Run | Receipt) and minimum is None:
         minimum = workflow.position
     parameters = {"workflow": name, "run": run, "minimum": minimum}
     return Question(_path(key), _given(parameters), partial(InstanceSnapshot.read, cipher=cipher))
@@ -86,7 +89,7 @@ def telling(
     after: int,
 ) -> Question[HistoryPage]:
     """A page of a history; raises as `getting` does."""
-    name, key, run = _named(workflow, id, run)
+    name, key, run = named(workflow, id, run)
     parameters = {"workflow": name, "run": run, "after": after or None}
     return Question(f"{_path(key)}/history", _given(parameters), HistoryPage.model_validate_json)
 
@@ -159,13 +162,18 @@ def _checked(model: type[FilterT], given: dict[str, object]) -> FilterT:
         raise UsageError(f"this finds nothing: {problems_of(error, model)}") from None
 
 
-def _named(
-    workflow: Run | AnyWorkflow | str,
+def named(
+    workflow: Run | Receipt | AnyWorkflow | str,
     id: str | None,  # noqa: A002 - as above
     run: str | None,
 ) -> tuple[str, str, str | None]:
-    """The stored name, the key and the run that are meant."""
-    if isinstance(workflow, Run):
+    """The stored name, the key and the run that are meant.
+
+    Raises:
+        UsageError: No id is given beside a workflow.
+        InvalidKeyError: The id cannot be part of a key.
+    """
+    if isinstance(workflow, Run | Receipt):
         return workflow.workflow, workflow.key, workflow.run
     if id is None:
         raise UsageError("whose? Give an id beside the workflow, or the `Run` that `start` has returned")

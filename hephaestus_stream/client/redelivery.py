@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from hephaestus_stream.client.kafka_transport import KafkaTransport
 from hephaestus_stream.client.letter import Letter
-from hephaestus_stream.client.transport import Transport
 from hephaestus_stream.core.answer import AnswerEffect
 from hephaestus_stream.errors import NoAnswerError, NotReplayableError
 from hephaestus_stream.wire.output import Reply
@@ -44,7 +44,7 @@ class Redelivered:
     duplicate: bool = False
 
 
-def redeliver(transport: Transport, letters: Iterable[Letter]) -> Iterator[Redelivered]:
+def redeliver(transport: KafkaTransport, letters: Iterable[Letter]) -> Iterator[Redelivered]:
     """Replays letters in their order, and tells of each in the same order.
 
     Args:
@@ -72,7 +72,7 @@ def examine(letter: Letter) -> Redelivered:
     return Redelivered(letter.place, letter.business_key, "sendable")
 
 
-def _sent(transport: Transport, letter: Letter) -> Future[Reply]:
+def _sent(transport: KafkaTransport, letter: Letter) -> Future[Reply]:
     try:
         return transport.replay(letter)
     except NotReplayableError as error:

@@ -68,6 +68,7 @@ class Receipt:
 
     Attributes:
         command_id: The command that it answers.
+        workflow: The workflow's stored name.
         key: The business key.
         run: The run that the command met; None where no answer was waited for and none was named.
         partition: The partition of the key.
@@ -76,9 +77,11 @@ class Receipt:
             where nothing had to be done; None where no answer was waited for.
         message: What one might not expect, as that the run is parked.
         duplicate: Whether the same command had been answered before.
+        at: When it was taken in; `wait` for a receipt passes over ends that came before, as that which was retried.
     """
 
     command_id: str
+    workflow: str
     key: str
     run: str | None
     partition: int
@@ -86,6 +89,7 @@ class Receipt:
     effect: AnswerEffect | None = None
     message: str | None = None
     duplicate: bool = False
+    at: datetime | None = None
 
 
 def run_of(command: StartCommand, answer: Reply | Published) -> Run:
@@ -118,10 +122,11 @@ def receipt_of(
         CommandRefusedError: The engine refused.
     """
     if isinstance(answer, Published):
-        return Receipt(command.id, command.key, command.run, answer.partition)
+        return Receipt(command.id, command.workflow, command.key, command.run, answer.partition, at=answer.at)
     require_accepted(answer)
     return Receipt(
         command.id,
+        command.workflow,
         command.key,
         answer.run or command.run,
         answer.partition,
@@ -129,6 +134,7 @@ def receipt_of(
         effect=answer.effect,
         message=answer.message,
         duplicate=answer.duplicate,
+        at=answer.at,
     )
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from hephaestus_stream.client.completion import Completion
@@ -41,6 +42,7 @@ class CompletionWait:
         run: The run; None for whichever run of the workflow and key ended last.
         partition: Where the key's completions are.
         since: No completion of it is older, in seconds since 1970; `ALWAYS` where nobody knows.
+        not_before: Ends that came before that do not count: the run has been retried since.
         future: Gets the completion.
         found: What fits, while a later one may still follow.
     """
@@ -50,6 +52,7 @@ class CompletionWait:
     run: str | None
     partition: int
     since: float
+    not_before: datetime | None = None
     future: Future[Completion] = field(default_factory=Future[Completion])
     found: Completion | None = None
 
@@ -58,6 +61,8 @@ class CompletionWait:
 
         A run's id says all: where a start found a run instead, that may be another workflow's.
         """
+        if self.not_before is not None and record.at < self.not_before:
+            return False
         return record.workflow == self.workflow if self.run is None else record.run == self.run
 
     @property

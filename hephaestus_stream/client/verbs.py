@@ -159,8 +159,8 @@ def skipping(
     return Call(command, lambda answer: receipt_of(command, answer), options)
 
 
-def not_ended(run: Run | AnyWorkflow, id: str | None, timeout: timedelta | None) -> NotEndedError:  # noqa: A002 - as above
+def not_ended(run: Run | Receipt | AnyWorkflow, id: str | None, timeout: timedelta | None) -> NotEndedError:  # noqa: A002 - as above
     """The error for a wait that took too long."""
-    name = str(run) if isinstance(run, Run) else f"{run.definition.key}::{id}"
+    name = run.key if isinstance(run, Run | Receipt) else f"{run.definition.key}::{id}"
     seconds = 0 if timeout is None else timeout.total_seconds()
     return NotEndedError(f"{name} has not ended within {seconds:g} s: wait longer, or look at what it waits for")

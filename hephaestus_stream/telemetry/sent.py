@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TypeVar
 
+from opentelemetry.context import attach, detach
 from opentelemetry.trace import Status, StatusCode
 
 from hephaestus_stream.telemetry import names
-from hephaestus_stream.telemetry.api import KINDS, TRACER, text_of
+from hephaestus_stream.telemetry.api import KINDS, TRACER, context_of, text_of
 from hephaestus_stream.wire.command import Command
-from hephaestus_stream.wire.headers import trace_headers
+from hephaestus_stream.wire.headers import TRACEPARENT, TRACESTATE, trace_headers, trace_of
 from hephaestus_stream.wire.output import Reply
 
 ResultT = TypeVar("ResultT")
+
+
+@contextmanager
+def continued(parent: str | None, state: str | None) -> Generator[None]:
+    """Continues the trace of a request over HTTP, if it has one, for the length of a block."""
+    found = trace_of([(TRACEPARENT, (parent or "").encode()), (TRACESTATE, (state or "").encode())])
+    if found is None:
+        yield
+        return
+    token = attach(context_of(found))
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 class SentCommand:

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Body, Depends, Header, Query
 from pydantic import JsonValue, ValidationError, create_model
 
 from hephaestus_stream.client import AsyncClient
-from hephaestus_stream.client.run import require_accepted
 from hephaestus_stream.settings import Settings
+from hephaestus_stream.telemetry.sent import continued
 from hephaestus_stream.web.instances import Key
-from hephaestus_stream.web.problems import ProblemError, responses
+from hephaestus_stream.web.problems import ProblemError, refused, responses
 from hephaestus_stream.web.tokens import requires
 from hephaestus_stream.wire.command import COMMAND_MODELS, Command, CommandId, new_id
 from hephaestus_stream.wire.output import Reply
@@ -48,22 +48,30 @@ class Sender:
         """Sends a command; returns the engine's answer if it was accepted.
 
         Raises:
-            CommandRefusedError: It was not.
+            ProblemError: It was not.
             NoAnswerError: Nobody answered in time.
         """
         async with self._opening:
             if self._client is None:
-                client = AsyncClient(self._settings.connection, keys=self._settings.keys())
+                client = AsyncClient(self._settings.connection, keys=self._settings.keys(), via="kafka")
                 await client.open()
                 self._client = client
         reply = await self._client.send(command, timeout=patience)
-        require_accepted(reply)
+        if not reply.accepted:
+            raise refused(reply)
         return reply
 
     async def close(self) -> None:
         """Lets the client go."""
         if self._client is not None:
             await self._client.close()
+
+
+def _trace(
+    traceparent: Annotated[str | None, Header(include_in_schema=False)] = None,
+    tracestate: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> tuple[str | None, str | None]:
+    return traceparent, tracestate
 
 
 def command_routes(sender: Sender, tokens: Tokens) -> APIRouter:
@@ -92,7 +100,9 @@ def _add(routes: APIRouter, sender: Sender, kind: str, model: type[Command]) -> 
     )
     async def send(
         key: Key,
+        *,
         document: Annotated[dict[str, JsonValue], Body()],
+        trace: Annotated[tuple[str | None, str | None], Depends(_trace)],
         idempotency_key: Annotated[
             CommandId | None, Header(description="The command's id: the same one again changes nothing more.")
         ] = None,
@@ -110,4 +120,5 @@ def _add(routes: APIRouter, sender: Sender, kind: str, model: type[Command]) -> 
         except ValidationError as error:
             detail = problems_of(error, model)
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail) from None
-        return await sender.send(command, patience=timedelta(seconds=wait))
+        with continued(*trace):
+            return await sender.send(command, patience=timedelta(seconds=wait))

@@ -10,6 +10,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hephaestus_stream.web.problems import Problem, ProblemError, answer, unexpected
+from hephaestus_stream.wire.http import NAMESPACE_HEADER
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -28,12 +29,14 @@ class Guard:
 
     Args:
         app: What it wraps.
+        namespace: Of the worker; who means another one is told so.
         is_local: Whether only requests to a name of this machine are let in: where no token is asked for, a page of
             some other site could send them from a browser here, under a name of its own.
     """
 
-    def __init__(self, app: ASGIApp, *, is_local: bool) -> None:
+    def __init__(self, app: ASGIApp, *, namespace: str, is_local: bool) -> None:
         self._app = app
+        self._namespace = namespace
         self._is_local = is_local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,6 +76,10 @@ class Guard:
         if self._is_local and name not in _LOCAL and not scope["raw_path"].startswith(b"/health/"):
             detail = "this worker is served to this machine alone: ask it as localhost or 127.0.0.1"
             raise ProblemError(HTTPStatus.MISDIRECTED_REQUEST, "misdirected", detail)
+        meant = headers.get(NAMESPACE_HEADER.lower().encode())
+        if meant is not None and meant.decode("latin-1") != self._namespace:
+            detail = f"this worker is of the namespace '{self._namespace}': ask one of the namespace that you mean"
+            raise ProblemError(HTTPStatus.MISDIRECTED_REQUEST, "other-namespace", detail)
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length[:20]) > MOST_BYTES:
             # The framework would say so in plain text; of a body without a length it tells as of everything else.

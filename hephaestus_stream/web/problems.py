@@ -15,7 +15,6 @@ from starlette.exceptions import HTTPException
 from hephaestus_stream.errors import (
     ApiRefusedError,
     CommandError,
-    CommandRefusedError,
     HephaestusError,
     InvalidCursorError,
     InvalidKeyError,
@@ -25,6 +24,7 @@ from hephaestus_stream.errors import (
     WorkerNotReadyError,
 )
 from hephaestus_stream.wire.instance import Unavailable
+from hephaestus_stream.wire.output import Reply
 
 MEDIA_TYPE: Final = "application/problem+json"
 _TYPE: Final = "urn:hephaestus:problem:"
@@ -58,6 +58,7 @@ class Problem(BaseModel):
         detail: What is wrong here, and the way out.
         reason: The engine's word for it, where it has one; those of docs/wire.md.
         unavailable: The partitions that cannot be asked.
+        reply: The engine's answer to a command that it refused.
         errors: What is wrong with which part of a request.
     """
 
@@ -67,6 +68,7 @@ class Problem(BaseModel):
     detail: str
     reason: str | None = None
     unavailable: tuple[Unavailable, ...] = ()
+    reply: Reply | None = None
     errors: tuple[dict[str, Any], ...] = Field(default=())
 
 
@@ -81,16 +83,25 @@ class ProblemError(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         unavailable: Iterable[object] = (),
+        reply: Reply | None = None,
     ) -> None:
         self.problem = Problem(
             type=_TYPE + kind,
             title=HTTPStatus(status).phrase,
             status=status,
             detail=detail,
+            reason=None if reply is None else reply.reason,
             unavailable=tuple(Unavailable.model_validate(each, from_attributes=True) for each in unavailable),
+            reply=reply,
         )
         self.headers = dict(headers or {})
         super().__init__(detail)
+
+
+def refused(reply: Reply) -> ProblemError:
+    """The problem of a command that the engine refused."""
+    status = _REFUSED.get(reply.reason or "", HTTPStatus.CONFLICT)
+    return ProblemError(status, "refused", reply.message or "the command was refused", reply=reply)
 
 
 def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -134,9 +145,6 @@ def problem_of(error: HephaestusError) -> Problem:
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", error)
         case InvalidCursorError():
             return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-cursor", error)
-        case CommandRefusedError():
-            status = _REFUSED.get(error.reason, HTTPStatus.CONFLICT)
-            return _problem(status, "refused", error, reason=error.reason)
         case CommandError():
             status = _REFUSED.get(error.reason, HTTPStatus.UNPROCESSABLE_ENTITY)
             return _problem(status, "invalid-command", error, reason=error.reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
 import logging
 import socket
@@ -84,7 +85,8 @@ async def serving(
     """Serves on the address of the settings for the length of a block.
 
     Args:
-        settings: The address `http`, where port 0 takes a free one, which the log tells; and the tokens.
+        settings: The address `http`, where port 0 takes a free one, which the log tells; so does an address that is
+            taken, if nobody has set it. And the tokens.
         facade: What is shown; it is told its URL.
         connections: How many may be open, and for how long.
 
@@ -94,7 +96,7 @@ async def serving(
     """
     require_known(uvicorn.Server.serve)
     tokens, sender = settings.http_tokens(), Sender(settings)
-    with _listening(settings.http or "") as listener:
+    with _listening(settings) as listener:
         host, port = listener.getsockname()[:2]
         is_local = ip_address(host).is_loopback
         if not (is_local or tokens.are_there or settings.http_open):
@@ -103,7 +105,11 @@ async def serving(
                 "http_operate_token_file, or http_open = true if everybody may do everything"
             )
         facade.url = settings.http_url or _url(host, port)
-        app = Guard(application(facade, sender, tokens), is_local=is_local and not tokens.are_there)
+        app = Guard(
+            application(facade, sender, tokens),
+            namespace=settings.namespace,
+            is_local=is_local and not tokens.are_there,
+        )
         config = uvicorn.Config(
             app,
             http=(connections or OpenConnections()).protocol(),
@@ -117,7 +123,7 @@ async def serving(
         )
         server = _Server(config)
         task = asyncio.create_task(server.serve([listener]), name="http")
-        _logger.info("health is told at %s/health/ready", _url(host, port))
+        _logger.info("HTTP at %s; health is told at %s/health/ready", *[_url(host, port)] * 2)
         try:
             yield
         finally:
@@ -133,11 +139,19 @@ def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _listening(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
+def _listening(settings: Settings) -> socket.socket:
+    host, _, port = settings.http.rpartition(":")
     host = host.strip("[]")
     try:
         family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, int(port)), family=family)
+        try:
+            return socket.create_server((host, int(port)), family=family)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or "http" in settings.model_fields_set:
+                raise
+            _logger.info("%s is taken, perhaps by another worker: any free port is used", settings.http)
+            return socket.create_server((host, 0), family=family)
     except OSError as error:
-        raise SettingsError(f"http: the worker cannot listen on {address} ({error}): name another address") from error
+        raise SettingsError(
+            f"http: the worker cannot listen on {settings.http} ({error}): name another address"
+        ) from error

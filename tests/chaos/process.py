@@ -56,6 +56,7 @@ class Terms:
             "HEPHAESTUS_SESSION_TIMEOUT": str(self.session_seconds),
             "HEPHAESTUS_GRACE": str(self.grace_seconds),
             "HEPHAESTUS_DATA": str(data),
+            "HEPHAESTUS_HTTP": "off",
             **self.environment,
         }
 

@@ -125,7 +125,7 @@ def test_the_second_ctrl_c_ends_a_worker_that_cannot_stop(
 def test_without_a_worker_a_command_says_after_its_timeout_how_it_is_repeated(
     hephaestus: CommandLine, kafka: tuple[str, ...], command: tuple[str, ...]
 ) -> None:
-    said = hephaestus(*command, "--command-id", "once", "--timeout", "0.5", *kafka)
+    said = hephaestus(*command, "--command-id", "once", "--timeout", "2", *kafka)
     assert said.code == 5
     assert "no worker has answered" in said.err
     assert said.err.endswith("; the same again with --command-id once is safe\n")

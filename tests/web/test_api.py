@@ -225,13 +225,15 @@ async def test_the_async_client_has_the_same_verbs(worker: Served, name: str) ->
 
 async def test_where_no_worker_answers_the_error_says_the_way_out(worker: Served) -> None:
     async with AsyncClient(worker.connection, api="http://127.0.0.1:1") as client:
-        with pytest.raises(ApiUnreachableError, match=r"no worker answers over HTTP at http://127.0.0.1:1 .*--http"):
+        with pytest.raises(
+            ApiUnreachableError, match=r"no worker answers over HTTP at http://127.0.0.1:1 .*HEPHAESTUS_API"
+        ):
             await client.get(GreetingFlow, "a")
 
 
 @pytest.mark.parity(16, 25)
 def test_the_commands_show_list_count_and_tell(worker: Served, name: str) -> None:
-    hephaestus, at = worker.hephaestus, ("--api", worker.url)
+    hephaestus, at = worker.hephaestus, ("--api", worker.url, "-n", worker.connection.namespace)
     assert worker.tell(f"guest::{name}", "start", input=GUEST, tags=[name]).is_success
 
     shown = hephaestus("get", "flows:GreetingFlow", name, *at)

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from hephaestus_stream.cli.failure import ExitCode
 from hephaestus_stream.errors import SettingsError
 from hephaestus_stream.runtime.facade import WorkerFacade
 from hephaestus_stream.runtime.health import ReplayProgress, WorkerHealth
@@ -194,14 +193,15 @@ async def test_an_address_that_is_taken_is_a_wrong_setting() -> None:
                 pass
 
 
-def test_a_worker_without_the_extra_says_how_to_get_it(hephaestus: CommandLine, connection: Connection) -> None:
-    (hephaestus.folder / "fastapi.py").write_text("raise ImportError('No module named fastapi')")
-
-    kafka = ("--bootstrap", connection.bootstrap, "--namespace", connection.namespace)
-    ended = hephaestus("worker", "flows", *kafka, "--http", "127.0.0.1:0")
-
-    assert ended.code == ExitCode.NO_RESTART
-    assert "pip install 'hephaestus-stream[web]'" in ended.err.splitlines()[-1]
+async def test_an_address_that_nobody_has_set_steps_aside_where_it_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("HEPHAESTUS_HTTP", raising=False)
+    first, second = WorkerFacade(), WorkerFacade()
+    async with serving(load_settings(), first), serving(load_settings(), second):
+        assert second.url is not None
+        assert first.url not in {None, second.url}
+        assert await asyncio.to_thread(fetched, f"{second.url}/health/live")
 
 
 async def answer(port: int, name: str) -> tuple[int, dict[str, Any]]:
