@@ -59,7 +59,7 @@ async def cancel_all(
     async with client_of(settings) as client:
         counts = await client.count(workflow, by=("workflow", "status"), **which)
         if dry_run or not counts.total:
-            show(_told(counts), document={"dry_run": dry_run, **counts.model_dump(mode="json")}, output=output)
+            show(_found(counts), document={"dry_run": dry_run, **counts.model_dump(mode="json")}, output=output)
             return 0
         if not is_agreed and not _is_agreed(counts):
             tell("nothing was cancelled", style="yellow")
@@ -133,9 +133,11 @@ async def _fate(client: AsyncClient, instance: InstanceSummary, *, reason: str |
     return "refused"
 
 
+def _found(counts: InstanceCounts) -> str:
+    return _told(counts).replace("cancel", "would cancel", 1) if counts.total else "no live instance fits"
+
+
 def _told(counts: InstanceCounts) -> str:
-    if not counts.total:
-        return "no live instance fits"
     parts = ", ".join(f"{each.count:,} {each.workflow} {each.status}" for each in counts.counts)
     return f"cancel {counts.total:,} {'instance' if counts.total == 1 else 'instances'} ({parts})"
 

@@ -25,15 +25,20 @@ class Said:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """`hephaestus` in a folder, without the settings of whoever runs the tests."""
+    """`hephaestus` in a folder, without the settings of whoever runs the tests.
+
+    Attributes:
+        without: Variables that the tests set for all others.
+    """
 
     folder: Path
+    without: tuple[str, ...] = ()
 
     def __call__(self, *arguments: str, text: str = "", within: float = 100) -> Said:
         ended = subprocess.run(
             [*COMMAND, *arguments],
             cwd=self.folder,
-            env=environment(),
+            env=self._environment(),
             input=text,
             capture_output=True,
             text=True,
@@ -48,7 +53,7 @@ class CommandLine:
         with (
             log.open("wb") as lines,
             subprocess.Popen(
-                [*COMMAND, *arguments], cwd=self.folder, env=environment(), stdout=lines, stderr=lines
+                [*COMMAND, *arguments], cwd=self.folder, env=self._environment(), stdout=lines, stderr=lines
             ) as process,
         ):
             try:
@@ -56,10 +61,14 @@ class CommandLine:
             finally:
                 process.kill()
 
+    def _environment(self) -> dict[str, str]:
+        return {name: value for name, value in environment().items() if name not in self.without}
+
 
 def environment() -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("HEPHAESTUS_")}
-    return {**own, "COLUMNS": "100", "PYTHONPATH": str(PROJECT)}
+    # Many run at once: a test of what is served says where.
+    return {**own, "COLUMNS": "100", "PYTHONPATH": str(PROJECT), "HEPHAESTUS_HTTP": "off"}
 
 
 FLOWS = '''

@@ -53,12 +53,13 @@ def served(connection: Connection, folder: Path, *options: str, partitions: int 
     hephaestus, log = CommandLine(folder), folder / "log"
     reach = ("-b", connection.bootstrap, "-n", connection.namespace)
     with hephaestus.running("worker", "flows", *reach, "--http", "127.0.0.1:0", *options, log=log) as process:
-        url = _ready(log)
+        url = ready_url(log)
         with httpx.Client(base_url=url, timeout=40, trust_env=False) as http:
             yield Served(url, connection, hephaestus, http, process.pid)
 
 
-def _ready(log: Path) -> str:
+def ready_url(log: Path) -> str:
+    """Where a worker serves HTTP, when it is ready."""
     deadline = time.monotonic() + _READY_WITHIN_SECONDS
     while True:
         assert time.monotonic() < deadline, log.read_text()[-3_000:]
