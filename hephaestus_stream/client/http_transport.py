@@ -49,6 +49,7 @@ class HttpTransport:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._api: AsyncApi | None = None
+        self._thread: threading.Thread | None = None
         self._is_closed = False
 
     @property
@@ -70,7 +71,8 @@ class HttpTransport:
                 return
             self._api = AsyncApi(self._place())
             loop = self._loop = asyncio.new_event_loop()
-            threading.Thread(target=loop.run_forever, name="hephaestus-http", daemon=True).start()
+            self._thread = threading.Thread(target=loop.run_forever, name="hephaestus-http", daemon=True)
+            self._thread.start()
 
     def close(self) -> None:
         """Ends the thread; those who still wait see an error."""
@@ -80,6 +82,9 @@ class HttpTransport:
         if loop is not None:
             asyncio.run_coroutine_threadsafe(self._end(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
+            if self._thread is not None:
+                self._thread.join()
+            loop.close()
 
     def submit(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Future[Reply]:
         """Sends a command; the future gets the engine's answer, accepted or refused.

@@ -27,6 +27,7 @@ class Served:
         hephaestus: The command line beside it.
         http: A client of it.
         process: Its process.
+        workflow: Which one `tell` means.
     """
 
     url: str
@@ -34,21 +35,24 @@ class Served:
     hephaestus: CommandLine
     http: httpx.Client
     process: int
+    workflow: str = "GreetingFlow"
 
     def read(self, path: str, **parameters: str | int | list[str]) -> httpx.Response:
         return self.http.get(path, params=parameters)
 
     def tell(self, key: str, command: str, *, id: str | None = None, **body: object) -> httpx.Response:  # noqa: A002 - the wire's own word
         headers = {} if id is None else {"Idempotency-Key": id}
-        document = {"workflow": "GreetingFlow", **body}
+        document = {"workflow": self.workflow, **body}
         return self.http.post(f"/instances/{key}/{command}", json=document, headers=headers)
 
 
 @contextmanager
-def served(connection: Connection, folder: Path, *options: str, partitions: int = 2) -> Generator[Served]:
+def served(
+    connection: Connection, folder: Path, *options: str, partitions: int = 2, flows: str = FLOWS
+) -> Generator[Served]:
     """Starts a worker with a folder of its own, and waits until it is ready."""
     folder.mkdir(exist_ok=True)
-    (folder / "flows.py").write_text(FLOWS)
+    (folder / "flows.py").write_text(flows)
     (folder / "hephaestus.toml").write_text(f"replication_factor = 1\npartitions = {partitions}\n")
     hephaestus, log = CommandLine(folder), folder / "log"
     reach = ("-b", connection.bootstrap, "-n", connection.namespace)
