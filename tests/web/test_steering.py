@@ -18,6 +18,7 @@ from hephaestus_stream import AsyncClient, Client
 from hephaestus_stream.client.options import Via
 from hephaestus_stream.errors import ApiUnreachableError, CommandError, CommandRefusedError, NotEndedError
 from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.output import HistoryRecord
 from tests.web.served import Served, served
 from tests.web.shipping import OPEN, Parcel, Shipping, Waybill
 
@@ -95,7 +96,7 @@ async def test_an_async_client_pauses_skips_continues_and_terminates(worker: Ser
 def test_a_run_is_watched_until_it_ends(worker: Served, name: str, via: Via) -> None:
     with client_of(worker, via) as client:
         run = client.start(Shipping, name, Parcel(fails=False))
-        seen = []
+        seen: list[HistoryRecord] = []
         for event in client.watch(run):
             seen.append(event)
             if event.type == "suspended":
@@ -126,7 +127,7 @@ async def test_a_watch_that_comes_before_its_run_waits_for_it(worker: Served, na
 
 def test_what_is_refused_over_http_is_refused_in_the_same_words(worker: Served, name: str) -> None:
     with client_of(worker, "kafka") as client, client_of(worker, "http") as other:
-        errors = []
+        errors: list[tuple[str, str]] = []
         for each in (client, other):
             with pytest.raises(CommandRefusedError) as refused:
                 each.cancel(Shipping, name, command_id=f"cancel-{name}")
