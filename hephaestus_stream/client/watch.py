@@ -86,8 +86,9 @@ class Watch:
 
     def read(self) -> HistoryRecord | Literal["ended"] | None:
         """The next event, as for those who iterate; for those who ask from another thread."""
+        ended: Literal["ended"] = "ended"
         with self._turn:
-            return next(self._events, "ended")
+            return next(self._events, ended)
 
     def close(self) -> None:
         """Ends it, from whatever thread."""

@@ -201,7 +201,7 @@ async def test_an_address_that_nobody_has_set_steps_aside_where_it_is_taken(
     async with serving(load_settings(), first), serving(load_settings(), second):
         assert second.url is not None
         assert first.url not in {None, second.url}
-        assert await asyncio.to_thread(fetched, f"{second.url}/health/live")
+        assert (await asyncio.to_thread(fetched, f"{second.url}/health/live"))[0] == 200
 
 
 async def answer(port: int, name: str) -> tuple[int, dict[str, Any]]:
