@@ -86,9 +86,10 @@ class Watch:
 
     def read(self) -> HistoryRecord | Literal["ended"] | None:
         """The next event, as for those who iterate; for those who ask from another thread."""
-        ended: Literal["ended"] = "ended"
-        with self._turn:
-            return next(self._events, ended)
+        try:
+            return next(self)
+        except StopIteration:  # which no coroutine may let through
+            return "ended"
 
     def close(self) -> None:
         """Ends it, from whatever thread."""
