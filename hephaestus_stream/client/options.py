@@ -10,6 +10,7 @@ from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
 from hephaestus_stream.encryption.key import KeyProvider
 from hephaestus_stream.wire.connection import Connection
+from hephaestus_stream.wire.request import Told
 
 Via = Literal["kafka", "http"]
 
@@ -68,16 +69,8 @@ class Cancelling(Resuming, total=False):
     reason: str | None
 
 
-class Steering(Resuming, total=False):
-    """What the verbs of operators take beyond that; both stand in the history.
-
-    Attributes:
-        by: Who wants it.
-        reason: Why.
-    """
-
-    by: str | None
-    reason: str | None
+class Steering(Resuming, Told, total=False):
+    """What the verbs of operators take altogether."""
 
 
 def seconds_of(timeout: timedelta) -> float:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar, cast, overload
+from typing import Any, Final, TypeVar, Unpack, cast, overload
 
 from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.core.event import NodeEvent
@@ -25,6 +25,7 @@ from hephaestus_stream.wire.command import Command, ContinueCommand, PauseComman
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.request import (
     PlainT,
+    Told,
     cancel_command,
     migrate_command,
     resume_command,
@@ -214,7 +215,7 @@ class Simulator:
         await self._ask(cancel_command(run.workflow, run.id, run=run.run, reason=reason))
         return self.get(run)
 
-    async def retry(self, run: SimulatedRun, *, by: str | None = None, reason: str | None = None) -> SimulatedRun:
+    async def retry(self, run: SimulatedRun, **told: Unpack[Told]) -> SimulatedRun:
         """Lets a failed run go on from the node that failed it.
 
         Raises:
@@ -222,9 +223,9 @@ class Simulator:
             SimulatorError: The run is another simulator's.
         """
         __tracebackhide__ = True
-        return await self._steer(RetryCommand, run, by=by, reason=reason)
+        return await self._steer(RetryCommand, run, told)
 
-    async def pause(self, run: SimulatedRun, *, by: str | None = None, reason: str | None = None) -> SimulatedRun:
+    async def pause(self, run: SimulatedRun, **told: Unpack[Told]) -> SimulatedRun:
         """Lets nothing new begin in a run; what runs ends, events are taken, and no timer fires.
 
         Raises:
@@ -232,9 +233,9 @@ class Simulator:
             SimulatorError: The run is another simulator's.
         """
         __tracebackhide__ = True
-        return await self._steer(PauseCommand, run, by=by, reason=reason)
+        return await self._steer(PauseCommand, run, told)
 
-    async def continue_(self, run: SimulatedRun, *, by: str | None = None, reason: str | None = None) -> SimulatedRun:
+    async def continue_(self, run: SimulatedRun, **told: Unpack[Told]) -> SimulatedRun:
         """Lets a paused run go on.
 
         Raises:
@@ -242,9 +243,9 @@ class Simulator:
             SimulatorError: The run is another simulator's.
         """
         __tracebackhide__ = True
-        return await self._steer(ContinueCommand, run, by=by, reason=reason)
+        return await self._steer(ContinueCommand, run, told)
 
-    async def terminate(self, run: SimulatedRun, *, by: str | None = None, reason: str | None = None) -> SimulatedRun:
+    async def terminate(self, run: SimulatedRun, **told: Unpack[Told]) -> SimulatedRun:
         """Ends a run as `cancel` does, and gives the code of its steps no time.
 
         Raises:
@@ -252,30 +253,24 @@ class Simulator:
             SimulatorError: The run is another simulator's.
         """
         __tracebackhide__ = True
-        return await self._steer(TerminateCommand, run, by=by, reason=reason)
+        return await self._steer(TerminateCommand, run, told)
 
     @overload
-    async def skip_node(
-        self, run: SimulatedRun, event: NodeEvent[None], *, by: str | None = None, reason: str | None = None
-    ) -> SimulatedRun: ...
+    async def skip_node(self, run: SimulatedRun, event: NodeEvent[None], **told: Unpack[Told]) -> SimulatedRun: ...
     @overload
     async def skip_node(
         self,
         run: SimulatedRun,
         event: NodeEvent[PayloadT],
         payload: PayloadT,
-        *,
-        by: str | None = None,
-        reason: str | None = None,
+        **told: Unpack[Told],
     ) -> SimulatedRun: ...
     async def skip_node(
         self,
         run: SimulatedRun,
         event: NodeEvent[Any],
         payload: object = None,
-        *,
-        by: str | None = None,
-        reason: str | None = None,
+        **told: Unpack[Told],
     ) -> SimulatedRun:
         """Ends a node with an event that it declares, in place of its step; of a failed run the node that failed it.
 
@@ -288,7 +283,7 @@ class Simulator:
         self._check_own(run)
         self._check_event(run, event)
         try:
-            command = skip_command(run.workflow, run.id, event, payload, run=run.run, by=by, reason=reason)
+            command = skip_command(run.workflow, run.id, event, payload, run=run.run, **told)
         except CommandError as error:
             raise error.with_traceback(None) from None  # as above
         await self._ask(command)
@@ -375,12 +370,10 @@ class Simulator:
         """All runs, in the order of their starts."""
         return tuple(self._snapshot(*place) for place in self._runs)
 
-    async def _steer(
-        self, model: type[PlainT], run: SimulatedRun, *, by: str | None, reason: str | None
-    ) -> SimulatedRun:
+    async def _steer(self, model: type[PlainT], run: SimulatedRun, told: Told) -> SimulatedRun:
         __tracebackhide__ = True
         self._check_own(run)
-        await self._ask(steering_command(model, run.workflow, run.id, run=run.run, by=by, reason=reason))
+        await self._ask(steering_command(model, run.workflow, run.id, run=run.run, **told))
         return self.get(run)
 
     async def _ask(self, command: Command) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, cast
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -32,6 +32,18 @@ from hephaestus_stream.wire.problem import problems_of
 
 AnyWorkflow = type[Workflow[Any]]
 PlainT = TypeVar("PlainT", RetryCommand, PauseCommand, ContinueCommand, TerminateCommand)
+
+
+class Told(TypedDict, total=False):
+    """What commands that steer a run say for its history.
+
+    Attributes:
+        by: Who wants it.
+        reason: Why.
+    """
+
+    by: str | None
+    reason: str | None
 
 
 def start_command(
@@ -103,8 +115,7 @@ def skip_command(
     *,
     command_id: str | None = None,
     run: str | None = None,
-    by: str | None = None,
-    reason: str | None = None,
+    **told: Unpack[Told],
 ) -> SkipCommand:
     """The command that ends a node of the id's run with an event, any that the node declares.
 
@@ -122,8 +133,7 @@ def skip_command(
             workflow=definition.name,
             key=full_key(definition.key, id),
             run=run,
-            by=by,
-            reason=reason,
+            **told,
             node=event.node.node_name,
             event=event.event.name,
             payload=content,
@@ -137,8 +147,7 @@ def steering_command(
     *,
     command_id: str | None = None,
     run: str | None = None,
-    by: str | None = None,
-    reason: str | None = None,
+    **told: Unpack[Told],
 ) -> PlainT:
     """A command that steers the id's run, and says no more than who wants it, and why.
 
@@ -155,8 +164,7 @@ def steering_command(
             workflow=definition.name,
             key=key,
             run=run,
-            by=by,
-            reason=reason,
+            **told,
         )
 
 
