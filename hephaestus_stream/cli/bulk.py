@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -67,6 +67,8 @@ async def cancel_all(
         fates: Counter[str] = Counter()
         try:
             await _cancel(client, workflow, which, fates, reason=reason, patience=patience, total=counts.total)
+        except ExceptionGroup as group:
+            raise _first(group) from None
         finally:
             show(_sum(fates), document=dict(fates), output=output)
     if fates["unanswered"]:
@@ -135,6 +137,12 @@ async def _fate(client: AsyncClient, instance: InstanceSummary, *, reason: str |
 
 def _found(counts: InstanceCounts) -> str:
     return _told(counts).replace("cancel", "would cancel", 1) if counts.total else "no live instance fits"
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """One of the errors that commands under way met: they met the same."""
+    first = group.exceptions[0]
+    return _first(cast("ExceptionGroup[Exception]", first)) if isinstance(first, ExceptionGroup) else first
 
 
 def _told(counts: InstanceCounts) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -12,7 +12,15 @@ from urllib.parse import quote
 import httpx
 import msgspec
 from pydantic import BaseModel, ValidationError
-from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from hephaestus_stream.client.question import Question
 from hephaestus_stream.errors import (
@@ -42,7 +50,6 @@ _LAST_WORD_SECONDS: Final = 2.0
 """What a worker gets on top to say that it has no answer."""
 _ADDRESSING: Final = frozenset({"type", "id", "key", "schema"})
 
-_NOT_ANSWERED: Final = retry_if_exception_type((PartitionUnavailableError, ApiUnreachableError, NoAnswerError))
 _UNAVAILABLE: Final = retry_if_exception_type(PartitionUnavailableError)
 _STOP: Final = stop_after_delay(PATIENCE_SECONDS)
 _WAIT: Final = wait_random_exponential(multiplier=0.2, max=1)
@@ -158,9 +165,8 @@ class AsyncApi:
         path = f"/instances/{quote(command.key, safe='')}/{command.type}"
         sent = {**headers, "Idempotency-Key": command.id, "Content-Type": "application/json"}
         failure: httpx.HTTPError | None = None
-        async for attempt in AsyncRetrying(
-            retry=_NOT_ANSWERED, stop=stop_after_delay(within), wait=_WAIT, reraise=True
-        ):
+        asking = AsyncRetrying(retry=retry_if_exception(_may_pass), stop=_given_up(within), wait=_WAIT, reraise=True)
+        async for attempt in asking:
             with attempt:
                 left = max(0.1, deadline - time.monotonic())
                 for url in self._place.urls:
@@ -204,6 +210,24 @@ def body_of(command: Command) -> bytes:
 def no_answer(command: Command) -> NoAnswerError:
     """The error of a command that nobody has answered in time."""
     return NoAnswerError(f"no answer to the {command.type} of {command.key}", command_id=command.id)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether the same command may be answered the next time."""
+    return isinstance(error, PartitionUnavailableError | NoAnswerError) or isinstance(
+        error.__cause__, httpx.ConnectError
+    )
+
+
+def _given_up(within: float) -> Callable[[RetryCallState], bool]:
+    """Where no worker can be connected to, sooner: nothing was sent."""
+
+    def stop(state: RetryCallState) -> bool:
+        error = None if state.outcome is None else state.outcome.exception()
+        patience = min(within, PATIENCE_SECONDS) if isinstance(error, ApiUnreachableError) else within
+        return (state.seconds_since_start or 0.0) >= patience
+
+    return stop
 
 
 class _Problem(BaseModel):

@@ -227,3 +227,18 @@ def told_of(key: str, log: Path, process: subprocess.Popen[bytes]) -> list[dict[
         if len(found) == 2:
             return found
     raise AssertionError(log.read_text())
+
+
+def test_a_command_that_no_worker_can_be_reached_for_says_so_and_one_that_is_not_meant_is_not_sent_again(
+    worker: Served, name: str
+) -> None:
+    with (
+        closing(Client(worker.connection, api="http://127.0.0.1:1", via="http")) as client,
+        pytest.raises(ApiUnreachableError, match=r"no worker answers over HTTP at http://127.0.0.1:1 "),
+    ):
+        client.start(Shipping, name, Parcel(), timeout=timedelta(seconds=1))
+    with (
+        closing(Client(Connection("127.0.0.1:1", "elsewhere"), api=worker.url, via="http")) as client,
+        pytest.raises(ApiUnreachableError, match="of the namespace"),
+    ):
+        client.start(Shipping, name, Parcel())
