@@ -58,7 +58,7 @@ def view(state: State, *, shard: ShardProfile, position: int) -> InstanceView:
         input=_value(state.input),
         metadata=cast("dict[str, JsonValue]", dict(state.metadata)),
         nodes={name: _node(node, state) for name, node in state.nodes.items()},
-        next_timer=min(due) if due and state.is_live else None,
+        next_timer=min(due) if due and state.is_live and not state.paused else None,
         error=_error(state.error),
         early_events=tuple(f"{early.node}.{early.reported.event}" for early in state.early),
         parked=shard.why_parked(state) if state.is_live else None,

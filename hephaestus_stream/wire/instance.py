@@ -78,7 +78,7 @@ class InstanceView(InstanceSummary):
     Attributes:
         input: The start payload: `initial` of the context.
         nodes: The nodes that were reached, by name; their results are the context's.
-        next_timer: When the next wait of it times out, or the next retry of it starts.
+        next_timer: When the next wait of it times out, or the next retry of it starts; None while it is paused.
         error: Why it failed: type and message.
         early_events: Events that came before their node waits, as `node.event`, in their order.
         parked: Why the owner cannot go on with it: its version, or a key, is missing there.

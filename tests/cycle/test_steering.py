@@ -9,6 +9,7 @@ import pytest
 
 from hephaestus_stream import Context, Done, Event, Instance, Outcome, PermanentError, Step, WaitForEvent, Workflow
 from hephaestus_stream.cycle.search import count, page
+from hephaestus_stream.cycle.view import view
 from hephaestus_stream.encryption import Cipher
 from hephaestus_stream.encryption.command import sealed
 from hephaestus_stream.encryption.key import Keyring
@@ -16,7 +17,7 @@ from hephaestus_stream.wire.command import ContinueCommand, PauseCommand, RetryC
 from hephaestus_stream.wire.query import InstanceFilter, InstanceQuery
 from hephaestus_stream.wire.request import skip_command, start_command, steering_command
 from tests.cycle.flows import Order, Review, Stars
-from tests.cycle.partition import TOPICS, Partition, replies
+from tests.cycle.partition import BEGIN, TOPICS, Partition, replies
 
 RETENTION = timedelta(days=1)
 
@@ -134,6 +135,8 @@ async def test_no_timer_of_a_paused_run_is_kept_and_what_fell_due_happens_when_i
     await partition.send(start)
     await partition.send(steering_command(PauseCommand, Review, "a"))
     assert "t" not in partition.tables()
+    shown = view(partition.state(start.key, start.id), shard=partition.shard, position=0)
+    assert (shown.paused, shown.next_timer, shown.nodes["stars"].due_at) == (True, None, BEGIN + timedelta(hours=1))
     await partition.skip(timedelta(days=1))
     assert partition.state(start.key, start.id).is_live
     await partition.send(steering_command(ContinueCommand, Review, "a"))
