@@ -29,7 +29,7 @@ REFUSED = {
     "invalid_key": command(workflow="Held"),
     "invalid_payload": command(input={"legs": 0}),
     "too_large": command(input={"legs": 1, "note": "x" * 500_000}),
-    "unsupported_schema": command(schema=3),
+    "unsupported_schema": command(schema=99),
     "undecodable": command(surprise=True),
     "not_found": event(),
 }

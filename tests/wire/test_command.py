@@ -272,7 +272,7 @@ def test_the_first_schema_may_be_named() -> None:
 
 
 def test_a_later_schema_is_refused_as_such_even_with_fields_that_only_it_has() -> None:
-    error = refusal(changed(START, schema=4, priority="high", type="reset"))
+    error = refusal(changed(START, schema=99, priority="high", type="reset"))
 
     assert (error.reason, error.id, error.key) == ("unsupported_schema", "0192f0c1", "orderid::abc123")
     assert "upgrade the workers" in str(error)

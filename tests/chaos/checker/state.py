@@ -115,7 +115,7 @@ def _check_indexes(path: Path, entries: dict[bytes, bytes], findings: Findings) 
     found = {key for key in entries if key[:1] in {b"a", b"x"}}
     # A failed run that was retried keeps the entry of its former end until that time; nothing follows from it then.
     former = {key for key in found - expiring if key[:1] == b"x" and key[9:10] == b"i" and key[9:] in entries}
-    wrong = found ^ (active | expiring) - former
+    wrong = (found - former) ^ (active | expiring)
     derived.judge(not wrong, f"{path}: {len(wrong)} differ, as {list(wrong)[:2]}")
     _check_found_by(path, entries, findings)
 
