@@ -186,7 +186,7 @@ def figures(repeats: int) -> Iterator[tuple[str, str, float]]:
         yield f"a join of {branches:,} branches", "fan-out", median(costs[1] for costs in joins) * 1e6
         yield "", "a branch ends", median(median(costs[2:-1]) for costs in joins) * 1e6
         yield "", "the last one ends, the join starts", median(costs[-1] for costs in joins) * 1e6
-    for length in (100, 1_000, 5_000):
+    for length in (100, 1_000, 2_000):
         chains = [chain_of(length).costs for _ in range(max(1, repeats // 5))]
         tenth = length // 10
         yield f"a chain of {length:,} steps", "a step", median(median(costs[1:]) for costs in chains) * 1e6

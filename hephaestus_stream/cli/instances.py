@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
@@ -16,17 +16,22 @@ from rich.console import Group as Lines
 from rich.table import Table
 from rich.text import Text
 
+from hephaestus_stream.cli.failure import tell
 from hephaestus_stream.cli.instance_text import STATUS_STYLES, event_line, history_text, instance_text, moment
 from hephaestus_stream.cli.modules import load_workflow
 from hephaestus_stream.cli.options import API_DEFAULTS, ApiOptions
 from hephaestus_stream.cli.output import Output, show, show_line
 from hephaestus_stream.cli.since import instant_of
-from hephaestus_stream.cli.target import find_target
+from hephaestus_stream.cli.target import Target, find_target
 from hephaestus_stream.client.questions import Filtering
 from hephaestus_stream.core.state import Status
+from hephaestus_stream.errors import RunNotFoundError
 from hephaestus_stream.wire.instance import InstanceSummary
 from hephaestus_stream.wire.query import CountBy, Order
 from hephaestus_stream.wire.request import AnyWorkflow
+
+if TYPE_CHECKING:
+    from hephaestus_stream.client import Client
 
 RunId = Annotated[str | None, Parameter(name="--run", help="Which run; else the live one, else the latest.")]
 
@@ -174,6 +179,7 @@ def history(
     target = find_target(workflow, id)
     with closing(options.client()) as client:
         if follow:
+            _tell_of_waiting(client, target, run)
             for event in client.watch(target.workflow, target.key, run=run):
                 document = event.model_dump(mode="json", by_alias=True)
                 show_line(event_line(event), document=document, output=output)
@@ -181,6 +187,14 @@ def history(
         events = list(client.history(target.workflow, target.key, run=run))
     documents = [each.model_dump(mode="json", by_alias=True) for each in events]
     show(history_text(events), document=documents, output=output)
+
+
+def _tell_of_waiting(client: Client, target: Target, run: str | None) -> None:
+    """Tells whoever follows that nothing is there yet: the id may be misspelt."""
+    try:
+        client.get(target.workflow, target.key, run=run)
+    except RunNotFoundError as missing:
+        tell(f"{missing}. It is waited for; Ctrl-C ends that", style="yellow")
 
 
 def named(workflow: str | None) -> AnyWorkflow | str | None:

@@ -67,7 +67,10 @@ def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the fun
     if journal.is_halted and not isinstance(what, Cancel | Retry):
         _stand_still(journal, what, key=state.key)
         return journal.decision()
-    match what:
+    match what:  # the most frequent ones first
+        case StepEmitted() | StepSuspended() | StepFailed():
+            if progress.is_current(journal, what.node, what.attempt):
+                _end_attempt(journal, what)
         case Resume() if definition is None:
             parking.keep(journal, what, key=state.key)
         case Resume():
@@ -88,9 +91,6 @@ def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the fun
             steering.continue_(journal, what, key=state.key)
         case Skip():
             steering.skip(journal, what, key=state.key)
-        case StepEmitted() | StepSuspended() | StepFailed():
-            if progress.is_current(journal, what.node, what.attempt):
-                _end_attempt(journal, what)
         case Chosen():
             progress.choose(journal, what.node, label=what.label)
         case ChoiceFailed():

@@ -292,7 +292,7 @@ def end(
 
 def _fits(journal: Journal, node: str, reported: Reported) -> bool:
     """Whether a payload has room in the run's record; where it has none, its node fails."""
-    if reported.size <= room(journal, node):
+    if reported.size + journal.payload_bytes <= MAX_PAYLOAD_BYTES or reported.size <= room(journal, node):
         return True
     message = f"{reported.size} bytes do not fit into the run's record; return a reference to the data instead"
     fail_node(journal, node, error=Error("ResultTooLarge", message))
@@ -309,7 +309,8 @@ def room(journal: Journal, node: str) -> int:
 
 
 def _replaceable(state: NodeState) -> int:
-    return sum(each.size for each in (state.otherwise, state.reported) if each is not None)
+    otherwise, reported = state.otherwise, state.reported
+    return (otherwise.size if otherwise is not None else 0) + (reported.size if reported is not None else 0)
 
 
 def attempt(journal: Journal, node: str, *, number: int) -> None:
