@@ -113,7 +113,7 @@ def _add(routes: APIRouter, sender: Sender, kind: str, model: type[Command]) -> 
             addressed["schema"] = model.SCHEMA
         wrong = sorted(_ADDRESSING.intersection(document) | {"schema"}.intersection(document))
         if wrong:
-            detail = f"{wrong[0]} stands in the path or in Idempotency-Key: leave it out of the body"
+            detail = f"{wrong[0]} is told by the path and by Idempotency-Key: leave it out of the body"
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail)
         try:
             command = model.model_validate({**document, **addressed})
