@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
+from hephaestus_stream.client.blocking_reader import Reader
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.options import Cancelling, Resuming, Starting, Steering, Via, reach_of, seconds_of
-from hephaestus_stream.client.question import Question
-from hephaestus_stream.client.questions import (
-    ASK_AGAIN_SECONDS,
-    Filtering,
-    counting,
-    getting,
-    listing,
-    tell_missing,
-    telling,
-    whole,
-)
 from hephaestus_stream.client.run import Published, Receipt, Run
-from hephaestus_stream.client.snapshot import InstanceSnapshot
 from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT
 from hephaestus_stream.client.verbs import (
     Call,
@@ -35,28 +21,24 @@ from hephaestus_stream.client.verbs import (
     starting,
     steering,
 )
-from hephaestus_stream.client.watch import watch_of
 from hephaestus_stream.client.ways import transport_of
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.encryption.key import KeyProvider
-from hephaestus_stream.errors import RunNotFoundError
 from hephaestus_stream.wire.command import Command, ContinueCommand, PauseCommand, RetryCommand, TerminateCommand
 from hephaestus_stream.wire.connection import Connection
-from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
-from hephaestus_stream.wire.output import HistoryRecord, Reply
-from hephaestus_stream.wire.query import MAX_PAGE, CountBy, Order
+from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.request import AnyWorkflow
 
 if TYPE_CHECKING:
-    from hephaestus_stream.client.api import Api
+    pass
 
 InputT = TypeVar("InputT")
 PayloadT = TypeVar("PayloadT")
 ResultT = TypeVar("ResultT")
 
 
-class Client:
+class Client(Reader):
     """Sends commands to the engine and blocks until its answers; many threads may share one client.
 
     with Client() as client:
@@ -79,10 +61,8 @@ class Client:
         via: Via | None = None,
     ) -> None:
         reach = reach_of(connection, bootstrap=bootstrap, namespace=namespace, keys=keys, via=via)
-        self._reach, self._cipher = reach, reach.cipher
-        self._api_place = (api, api_token, reach.connection.namespace)
+        super().__init__(reach, api=api, api_token=api_token)
         self._transport = transport_of(reach, repeat_after=repeat_after, api=self._api_place)
-        self._api: Api | None = None
 
     def __enter__(self) -> Self:
         self.open()
@@ -98,8 +78,7 @@ class Client:
 
     def close(self) -> None:
         """Sends what is left, then disconnects, as `AsyncClient.close` does."""
-        if self._api is not None:
-            self._api.close()
+        self._close_api()
         self._transport.close()
 
     def start(
@@ -244,105 +223,6 @@ class Client:
                 raise
             raise not_ended(run, id, timeout) from None
 
-    def get(
-        self,
-        workflow: Run | AnyWorkflow | str,
-        id: str | None = None,  # noqa: A002 - as above
-        *,
-        run: str | None = None,
-        minimum: int | None = None,
-    ) -> InstanceSnapshot:
-        """Returns an instance, as `AsyncClient.get` does."""
-        return self._ask(getting(workflow, id, run=run, minimum=minimum, cipher=self._cipher))
-
-    def list(
-        self,
-        workflow: AnyWorkflow | str | None = None,
-        *,
-        order: Order = "newest",
-        partial: bool = False,
-        **filtering: Unpack[Filtering],
-    ) -> Iterator[InstanceSummary]:
-        """Yields the instances that fit, as `AsyncClient.list` does."""
-        cursor: str | None = None
-        while True:
-            question = listing(workflow, filtering, order=order, limit=MAX_PAGE, cursor=cursor)
-            page = self._ask(question if partial else whole(question))
-            tell_missing(page)
-            yield from page.instances
-            if (cursor := page.cursor) is None:
-                return
-
-    def count(
-        self,
-        workflow: AnyWorkflow | str | None = None,
-        *,
-        by: Iterable[CountBy] = (),
-        partial: bool = False,
-        **filtering: Unpack[Filtering],
-    ) -> InstanceCounts:
-        """Counts the instances that fit, as `AsyncClient.count` does."""
-        question = counting(workflow, filtering, by=by)
-        counts = self._ask(question if partial else whole(question))
-        tell_missing(counts)
-        return counts
-
-    def history(
-        self,
-        workflow: Run | AnyWorkflow | str,
-        id: str | None = None,  # noqa: A002 - as above
-        *,
-        run: str | None = None,
-        after: int = 0,
-    ) -> Iterator[HistoryRecord]:
-        """Yields what has happened to an instance, as `AsyncClient.history` does."""
-        while True:
-            page = self._ask(telling(workflow, id, run=run, after=after))
-            yield from map(HistoryRecord.model_validate, page.events)
-            if page.after is None:
-                return
-            after = page.after
-
-    def watch(
-        self,
-        workflow: Run | AnyWorkflow | str,
-        id: str | None = None,  # noqa: A002 - as above
-        *,
-        run: str | None = None,
-    ) -> Iterator[HistoryRecord]:
-        """Yields the events of a run until it has ended, as `AsyncClient.watch` does."""
-        if self._reach.via == "http":
-            yield from self._watch_by_asking(workflow, id, run=run)
-            return
-        with closing(watch_of(self._reach.connection, workflow, id, run=run)) as feed:
-            for event in feed:
-                if event is not None:
-                    yield event
-
-    def _watch_by_asking(
-        self,
-        workflow: Run | AnyWorkflow | str,
-        id: str | None,  # noqa: A002 - as above
-        *,
-        run: str | None,
-    ) -> Iterator[HistoryRecord]:
-        after = 0
-        while True:
-            try:
-                page = self._ask(telling(workflow, id, run=run, after=after))
-            except RunNotFoundError:
-                time.sleep(ASK_AGAIN_SECONDS)
-                continue
-            run = page.run
-            for event in page.events:
-                record = HistoryRecord.model_validate(event)
-                after = record.sequence
-                yield record
-            if page.after is None:
-                if not page.is_live:
-                    return
-                time.sleep(ASK_AGAIN_SECONDS)
-
     def send(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> Reply:
         """Sends a command and returns its answer, as `AsyncClient.send` does."""
         self.open()
@@ -356,14 +236,6 @@ class Client:
         """Sends a command without asking for an answer, as `AsyncClient.publish` does."""
         self.open()
         return self._transport.publish(command, timeout=timeout).result()
-
-    def _ask(self, question: Question[ResultT]) -> ResultT:
-        if self._api is None:
-            # Whoever sends commands alone needs no HTTP, which takes a tenth of a second to import.
-            from hephaestus_stream.client.api import Api, api_place  # noqa: PLC0415 - as above
-
-            self._api = Api(api_place(*self._api_place))
-        return self._api.ask(question)
 
     def _perform(self, call: Call[ResultT]) -> ResultT:
         self.open()

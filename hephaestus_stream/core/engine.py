@@ -10,7 +10,7 @@ from copy import deepcopy
 from datetime import datetime
 from typing import assert_never
 
-from hephaestus_stream.core import external, migration, parking, progress, steering
+from hephaestus_stream.core import external, migration, parking, progress, steering, takeover
 from hephaestus_stream.core.answer import Accepted, Refused
 from hephaestus_stream.core.decision import ClearTimer, Decision
 from hephaestus_stream.core.definition import Definition
@@ -98,7 +98,7 @@ def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the fun
         case TimerFired():
             progress.fire(journal, what)
         case Recovered():
-            progress.recover(journal, what)
+            takeover.recover(journal, what)
         case _:
             assert_never(what)
     return journal.decision()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 
@@ -16,22 +16,18 @@ from hephaestus_stream.core.decision import (
     PublishCompletion,
     PublishResult,
     RunStep,
-    SetTimer,
     StopStep,
 )
 from hephaestus_stream.core.ending import Ending
-from hephaestus_stream.core.input import Recovered, StepFailed, StepSuspended, TimerFired, TimerKind
+from hephaestus_stream.core.input import StepFailed, StepSuspended, TimerFired
 from hephaestus_stream.core.join import Verdict, judge
 from hephaestus_stream.core.journal import Journal
 from hephaestus_stream.core.limits import (
     MAX_ERRORS_BYTES,
     MAX_NODE_ERROR,
     MAX_PAYLOAD_BYTES,
-    MAX_PROMPT_LOSSES,
-    MAX_RESTARTS,
     MAX_RUN_ERROR,
 )
-from hephaestus_stream.core.losses import WORKER_LOST, is_suspect, taken_over, was_blamed
 from hephaestus_stream.core.state import (
     ACTIVE,
     EarlyEvent,
@@ -42,9 +38,8 @@ from hephaestus_stream.core.state import (
     ParkedEvent,
     Reported,
 )
+from hephaestus_stream.core.timers import clear_timer, due_at_of, later, set_timer
 
-_BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
-_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _SHOWN_LABEL = 100
 _UNRESTARTED: dict[str, object] = {"restarts": 0, "prompt_losses": 0, "restarted_at": None, "held": False}
 
@@ -80,7 +75,7 @@ def complete(journal: Journal, node: str, reported: Reported) -> None:
     state = journal.nodes[node]
     if not _fits(journal, node, reported):
         return
-    _clear_timer(journal, node)
+    clear_timer(journal, node)
     journal.payload_bytes += reported.size - _replaceable(state)
     journal.record("step_completed", node, event=reported.event, attempt=state.attempt)
     journal.effects.append(
@@ -135,7 +130,7 @@ def suspend(journal: Journal, what: StepSuspended) -> None:
     node = what.node
     if what.otherwise is not None and not _fits(journal, node, what.otherwise):
         return
-    due_at = _due_at(journal, what)
+    due_at = due_at_of(journal, what)
     journal.payload_bytes += what.otherwise.size if what.otherwise else 0
     until = what.timeout is None and what.until is not None
     journal.update(node, status="waiting", due_at=due_at, until=until, otherwise=what.otherwise)
@@ -155,7 +150,7 @@ def suspend(journal: Journal, what: StepSuspended) -> None:
             complete(journal, node, early.reported)
             return
     if due_at is not None:
-        _set_timer(journal, node, kind="wait", due_at=due_at)
+        set_timer(journal, node, kind="wait", due_at=due_at)
 
 
 def fire(journal: Journal, what: TimerFired) -> None:
@@ -197,52 +192,15 @@ def fail_attempt(journal: Journal, what: StepFailed) -> None:
 def _schedule_retry(journal: Journal, node: str, *, due_at: datetime) -> None:
     number = journal.nodes[node].attempt + 1
     journal.record("retry_scheduled", node, attempt=number, details={"due_at": due_at.isoformat()})
-    _set_timer(journal, node, kind="retry", due_at=due_at)
+    set_timer(journal, node, kind="retry", due_at=due_at)
 
 
 def fail_node(journal: Journal, node: str, *, error: Error) -> None:
     """A node failed for good, and with it the run."""
     _record_failure(journal, node, error=error)
-    _clear_timer(journal, node)
+    clear_timer(journal, node)
     journal.update(node, status="failed", error=_kept(journal, error), settled_at=journal.now, due_at=None)
     end(journal, "failed", node=node, error=error)
-
-
-def recover(journal: Journal, what: Recovered) -> None:
-    """The run's steps are started again on a new owner; what may have killed its worker waits for its turn.
-
-    An attempt that killed its worker while no other could be to blame fails. Its policy may try it once more. When that
-    ends the same way its node fails, whatever the policy says: each further attempt would cost as many workers again.
-    """
-    for node, state in list(journal.nodes.items()):
-        if state.status != "running" or node in what.alive or not journal.is_live:
-            continue
-        if not what.turn:
-            _take_over(journal, node, what)
-        elif node in what.turn and state.held:
-            _restart(journal, node, what)
-
-
-def _take_over(journal: Journal, node: str, what: Recovered) -> None:
-    was_held = journal.nodes[node].held
-    state = taken_over(journal.nodes[node], worker_lost=what.worker_lost, last_seen=what.last_seen)
-    journal.put(node, state)
-    is_to_blame = node == what.alone and state.prompt_losses > MAX_PROMPT_LOSSES
-    if is_to_blame or state.restarts > MAX_RESTARTS:
-        error = Error(WORKER_LOST, f"{state.restarts} workers were lost while they ran {node}")
-        again = is_to_blame and was_blamed(state)
-        fail_attempt(journal, StepFailed(node, state.attempt, error, permanent=again))
-    elif not is_suspect(state):
-        _restart(journal, node, what)
-    elif not was_held:
-        journal.update(node, held=True)
-        journal.record("step_held", node, attempt=state.attempt)
-
-
-def _restart(journal: Journal, node: str, what: Recovered) -> None:
-    state = journal.update(node, restarted_at=journal.now, held=False)
-    journal.record("step_restarted", node, attempt=state.attempt, details={"worker_lost": what.worker_lost})
-    journal.effects.append(RunStep(node, state.attempt))
 
 
 def has_failed_at(nodes: Mapping[str, NodeState], node: str | None) -> bool:
@@ -270,7 +228,7 @@ def end(
             continue
         if state.status == "running":
             journal.effects.append(StopStep(name, state.attempt, at_once))
-        _clear_timer(journal, name)
+        clear_timer(journal, name)
         if is_retryable:
             was = Interrupted(state.status, state.due_at, state.until, state.forgiven)
             journal.update(name, status="interrupted", due_at=None, until=False, forgiven=0, was=was)
@@ -381,41 +339,6 @@ def _record_failure(journal: Journal, node: str, *, error: Error) -> None:
     journal.record("step_failed", node, attempt=journal.nodes[node].attempt, details=details)
 
 
-def _set_timer(journal: Journal, node: str, *, kind: TimerKind, due_at: datetime) -> None:
-    state = journal.update(node, due_at=due_at)
-    journal.record("timer_set", node, attempt=state.attempt, details={"timer": kind, "due_at": due_at.isoformat()})
-    if not journal.paused:
-        journal.effects.append(SetTimer(node, state.attempt, kind, due_at))
-
-
-def _clear_timer(journal: Journal, node: str) -> None:
-    timer = _timer_of(journal, node)
-    if timer is not None:
-        journal.effects.append(ClearTimer(*timer))
-
-
-def _timer_of(journal: Journal, node: str) -> tuple[str, int, TimerKind, datetime] | None:
-    """The timer that is set for a node."""
-    state = journal.nodes[node]
-    if journal.paused or state.due_at is None:
-        return None
-    return node, state.attempt, "retry" if state.status == "retrying" else "wait", state.due_at
-
-
-def hold_timers(journal: Journal) -> None:
-    """No timer of the run is set any more, though what they are of waits on."""
-    for node in journal.nodes:
-        _clear_timer(journal, node)
-
-
-def set_timers(journal: Journal) -> None:
-    """The timers of all that waits in the run are set again; what has become due meanwhile fires at once."""
-    for node in journal.nodes:
-        timer = _timer_of(journal, node)
-        if timer is not None:
-            journal.effects.append(SetTimer(*timer))
-
-
 def take_up(journal: Journal, node: str, *, idle: timedelta) -> None:
     """A node goes on that the end of its run interrupted, which was over for a time."""
     state = journal.nodes[node]
@@ -428,7 +351,7 @@ def take_up(journal: Journal, node: str, *, idle: timedelta) -> None:
             if was.due_at is not None:
                 # Of a timeout the time does not count in which nobody could send an event.
                 due_at = was.due_at if was.until else later(was.due_at, idle)
-                _set_timer(journal, node, kind="wait", due_at=due_at)
+                set_timer(journal, node, kind="wait", due_at=due_at)
         case "retrying":
             _schedule_retry(journal, node, due_at=was.due_at or journal.now)
         case "running":
@@ -442,25 +365,3 @@ def restart(journal: Journal, node: str) -> None:
     state = journal.nodes[node]
     journal.update(node, forgiven=state.forgiven + 1)
     attempt(journal, node, number=state.attempt + 1)
-
-
-def _due_at(journal: Journal, what: StepSuspended) -> datetime | None:
-    if what.timeout is not None:
-        return later(journal.now, what.timeout)
-    # What lies in the past is due now: timers are kept by times since 1970.
-    return None if what.until is None else max(journal.now, _in_utc(what.until))
-
-
-def later(now: datetime, delay: timedelta) -> datetime:
-    """A time after another; beyond the calendar its end."""
-    try:
-        return now + max(delay, timedelta(0))
-    except OverflowError:  # timedelta.max means for ever
-        return _END_OF_TIME
-
-
-def _in_utc(instant: datetime) -> datetime:
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError:  # the last hours of a zone west of Greenwich, or the first ones of a zone east of it
-        return _BEGINNING_OF_TIME if instant.year == _BEGINNING_OF_TIME.year else _END_OF_TIME

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hephaestus_stream.core import external, progress
+from hephaestus_stream.core import external, progress, timers
 from hephaestus_stream.core.answer import Accepted, Refused
 from hephaestus_stream.core.decision import Choose, StopStep
 from hephaestus_stream.core.input import Cancel, Continue, Pause, Retry, Skip, Steering
@@ -28,7 +28,7 @@ def pause(journal: Journal, what: Pause, *, key: str) -> None:
         journal.answer = Accepted("existing")
     else:
         journal.answer = Accepted("applied")
-        progress.hold_timers(journal)
+        timers.hold_timers(journal)
         journal.paused = True
         journal.record("paused", details=_details(what))
 
@@ -43,7 +43,7 @@ def continue_(journal: Journal, what: Continue, *, key: str) -> None:
         journal.answer = Accepted("applied")
         journal.paused = False
         journal.record("continued", details=_details(what))
-        progress.set_timers(journal)
+        timers.set_timers(journal)
         for node, state in list(journal.nodes.items()):
             if state.status == "ready":
                 progress.attempt(journal, node, number=state.attempt + 1)
@@ -145,7 +145,7 @@ def _revive(journal: Journal, node: str, what: Retry | Skip) -> None:
 
 def _begin_again(journal: Journal) -> None:
     """What has become of a run that stood still is unknown: attempts begin anew, and timers are set again."""
-    progress.set_timers(journal)
+    timers.set_timers(journal)
     for node, state in list(journal.nodes.items()):
         if state.status == "running":
             journal.effects.append(StopStep(node, state.attempt))

@@ -1,0 +1,155 @@
+"""The reading half of the client for programs without an event loop: what the workers say about instances."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeVar, Unpack
+
+from hephaestus_stream.client.options import Reach
+from hephaestus_stream.client.question import Question
+from hephaestus_stream.client.questions import (
+    ASK_AGAIN_SECONDS,
+    Filtering,
+    counting,
+    getting,
+    listing,
+    tell_missing,
+    telling,
+    whole,
+)
+from hephaestus_stream.client.run import Run
+from hephaestus_stream.client.snapshot import InstanceSnapshot
+from hephaestus_stream.client.watch import watch_of
+from hephaestus_stream.errors import RunNotFoundError
+from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
+from hephaestus_stream.wire.output import HistoryRecord
+from hephaestus_stream.wire.query import MAX_PAGE, CountBy, Order
+from hephaestus_stream.wire.request import AnyWorkflow
+
+if TYPE_CHECKING:
+    from hephaestus_stream.client.api import Api
+
+ResultT = TypeVar("ResultT")
+
+
+class Reader:
+    """Asks the workers over HTTP, as `AsyncReader` does."""
+
+    def __init__(self, reach: Reach, *, api: str | None, api_token: str | None) -> None:
+        self._reach = reach
+        self._api_place = (api, api_token, reach.connection.namespace)
+        self._api: Api | None = None
+
+    def _close_api(self) -> None:
+        """Lets the connections go."""
+        if self._api is not None:
+            self._api.close()
+
+    def get(
+        self,
+        workflow: Run | AnyWorkflow | str,
+        id: str | None = None,  # noqa: A002 - the wire's own word
+        *,
+        run: str | None = None,
+        minimum: int | None = None,
+    ) -> InstanceSnapshot:
+        """Returns an instance, as `AsyncClient.get` does."""
+        return self._ask(getting(workflow, id, run=run, minimum=minimum, cipher=self._reach.cipher))
+
+    def list(
+        self,
+        workflow: AnyWorkflow | str | None = None,
+        *,
+        order: Order = "newest",
+        partial: bool = False,
+        **filtering: Unpack[Filtering],
+    ) -> Iterator[InstanceSummary]:
+        """Yields the instances that fit, as `AsyncClient.list` does."""
+        cursor: str | None = None
+        while True:
+            question = listing(workflow, filtering, order=order, limit=MAX_PAGE, cursor=cursor)
+            page = self._ask(question if partial else whole(question))
+            tell_missing(page)
+            yield from page.instances
+            if (cursor := page.cursor) is None:
+                return
+
+    def count(
+        self,
+        workflow: AnyWorkflow | str | None = None,
+        *,
+        by: Iterable[CountBy] = (),
+        partial: bool = False,
+        **filtering: Unpack[Filtering],
+    ) -> InstanceCounts:
+        """Counts the instances that fit, as `AsyncClient.count` does."""
+        question = counting(workflow, filtering, by=by)
+        counts = self._ask(question if partial else whole(question))
+        tell_missing(counts)
+        return counts
+
+    def history(
+        self,
+        workflow: Run | AnyWorkflow | str,
+        id: str | None = None,  # noqa: A002 - as above
+        *,
+        run: str | None = None,
+        after: int = 0,
+    ) -> Iterator[HistoryRecord]:
+        """Yields what has happened to an instance, as `AsyncClient.history` does."""
+        while True:
+            page = self._ask(telling(workflow, id, run=run, after=after))
+            yield from map(HistoryRecord.model_validate, page.events)
+            if page.after is None:
+                return
+            after = page.after
+
+    def watch(
+        self,
+        workflow: Run | AnyWorkflow | str,
+        id: str | None = None,  # noqa: A002 - as above
+        *,
+        run: str | None = None,
+    ) -> Iterator[HistoryRecord]:
+        """Yields the events of a run until it has ended, as `AsyncClient.watch` does."""
+        if self._reach.via == "http":
+            yield from self._watch_by_asking(workflow, id, run=run)
+            return
+        with closing(watch_of(self._reach.connection, workflow, id, run=run)) as feed:
+            for event in feed:
+                if event is not None:
+                    yield event
+
+    def _watch_by_asking(
+        self,
+        workflow: Run | AnyWorkflow | str,
+        id: str | None,  # noqa: A002 - as above
+        *,
+        run: str | None,
+    ) -> Iterator[HistoryRecord]:
+        after = 0
+        while True:
+            try:
+                page = self._ask(telling(workflow, id, run=run, after=after))
+            except RunNotFoundError:
+                time.sleep(ASK_AGAIN_SECONDS)
+                continue
+            run = page.run
+            for event in page.events:
+                record = HistoryRecord.model_validate(event)
+                after = record.sequence
+                yield record
+            if page.after is None:
+                if not page.is_live:
+                    return
+                time.sleep(ASK_AGAIN_SECONDS)
+
+    def _ask(self, question: Question[ResultT]) -> ResultT:
+        if self._api is None:
+            # Whoever sends commands alone needs no HTTP, which takes a tenth of a second to import.
+            from hephaestus_stream.client.api import Api, api_place  # noqa: PLC0415 - as above
+
+            self._api = Api(api_place(*self._api_place))
+        return self._api.ask(question)
