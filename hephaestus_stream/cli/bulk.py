@@ -15,7 +15,7 @@ from rich.text import Text
 
 from hephaestus_stream.cli.failure import ExitCode, tell
 from hephaestus_stream.cli.output import OutputFormat, show
-from hephaestus_stream.cli.sending import client_of
+from hephaestus_stream.cli.sending import client_of, made
 from hephaestus_stream.client import AsyncClient
 from hephaestus_stream.client.questions import Filtering
 from hephaestus_stream.core.state import ENDED, Status
@@ -23,7 +23,7 @@ from hephaestus_stream.errors import NoAnswerError, UsageError
 from hephaestus_stream.settings import Settings
 from hephaestus_stream.wire.command import CancelCommand, new_id
 from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
-from hephaestus_stream.wire.request import AnyWorkflow
+from hephaestus_stream.wire.request import AnyWorkflow, Told, schema_of
 
 _LIVE: Final[tuple[Status, ...]] = ("pending", "running", "waiting")
 _MOST_UNDER_WAY: Final = 200
@@ -34,7 +34,7 @@ async def cancel_all(
     workflow: AnyWorkflow | str | None,
     filtering: Filtering,
     *,
-    reason: str | None,
+    told: Told,
     patience: timedelta,
     dry_run: bool,
     is_agreed: bool,
@@ -46,7 +46,7 @@ async def cancel_all(
         settings: Where and how.
         workflow: The class or its stored name; all unless given.
         filtering: Which instances.
-        reason: Why, for their histories.
+        told: Who, and why, for their histories.
         patience: How long the answer to each command is waited for.
         dry_run: Whether to count only.
         is_agreed: Whether to ask nobody.
@@ -56,6 +56,8 @@ async def cancel_all(
         UsageError: The filter means runs that have ended, or nobody is there to be asked.
     """
     which = _live(filtering)
+    # Who, or why, that will not do is told before anybody is asked.
+    _command(told, workflow="any", key="any::any", run=None)
     async with client_of(settings) as client:
         counts = await client.count(workflow, by=("workflow", "status"), **which)
         if dry_run or not counts.total:
@@ -66,7 +68,7 @@ async def cancel_all(
             return ExitCode.FAILED
         fates: Counter[str] = Counter()
         try:
-            await _cancel(client, workflow, which, fates, reason=reason, patience=patience, total=counts.total)
+            await _cancel(client, workflow, which, fates, told=told, patience=patience, total=counts.total)
         except ExceptionGroup as group:
             raise _first(group) from None
         finally:
@@ -98,7 +100,7 @@ async def _cancel(
     which: Filtering,
     fates: Counter[str],
     *,
-    reason: str | None,
+    told: Told,
     patience: timedelta,
     total: int,
 ) -> None:
@@ -110,7 +112,7 @@ async def _cancel(
 
         async def one(instance: InstanceSummary) -> None:
             try:
-                fates[await _fate(client, instance, reason=reason, patience=patience)] += 1
+                fates[await _fate(client, instance, told=told, patience=patience)] += 1
             finally:
                 room.release()
                 progress.advance(task)
@@ -121,8 +123,8 @@ async def _cancel(
                 group.create_task(one(instance))
 
 
-async def _fate(client: AsyncClient, instance: InstanceSummary, *, reason: str | None, patience: timedelta) -> str:
-    command = CancelCommand(id=new_id(), workflow=instance.workflow, key=instance.key, run=instance.run, reason=reason)
+async def _fate(client: AsyncClient, instance: InstanceSummary, *, told: Told, patience: timedelta) -> str:
+    command = _command(told, workflow=instance.workflow, key=instance.key, run=instance.run)
     try:
         reply = await client.send(command, timeout=patience)
     except NoAnswerError:
@@ -133,6 +135,10 @@ async def _fate(client: AsyncClient, instance: InstanceSummary, *, reason: str |
         return "ended_meanwhile"
     tell(f"{instance.key} (run {instance.run}): {reply.message}", style="yellow")
     return "refused"
+
+
+def _command(told: Told, *, workflow: str, key: str, run: str | None) -> CancelCommand:
+    return made(CancelCommand, **schema_of(told), id=new_id(), workflow=workflow, key=key, run=run, **told)
 
 
 def _found(counts: InstanceCounts) -> str:

@@ -20,9 +20,11 @@ from hephaestus_stream.cli.options import ADDRESS_DEFAULTS, KAFKA_DEFAULTS, ApiA
 from hephaestus_stream.cli.output import Output, OutputFormat, show
 from hephaestus_stream.cli.payload import read_payload
 from hephaestus_stream.cli.sending import (
+    NOBODY,
     Id,
     RunId,
     Timeout,
+    Told,
     accepted,
     client_of,
     kafka_settings,
@@ -37,6 +39,7 @@ from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.errors import UsageError
 from hephaestus_stream.settings import Settings
 from hephaestus_stream.wire.command import CancelCommand, MigrateCommand, ResumeCommand, StartCommand, new_id
+from hephaestus_stream.wire.request import schema_of
 
 _COLORS: Final = {"completed": "green", "failed": "red", "cancelled": "magenta"}
 
@@ -163,7 +166,7 @@ def cancel(
     id: str | None = None,  # noqa: A002 - the wire's own word
     /,
     *,
-    reason: str | None = None,
+    told: Told = NOBODY,
     run: RunId = None,
     command_id: Id = None,
     of: Annotated[str | None, Parameter(name="--workflow", group=WHICH, help="The class, or the stored name.")] = None,
@@ -180,7 +183,6 @@ def cancel(
     Args:
         workflow: `module:Class`, or the stored name.
         id: The business value; with a stored name the full key.
-        reason: Why; it stands in the history.
     """
     patience = timedelta(seconds=timeout)
     if id is None:
@@ -197,7 +199,7 @@ def cancel(
                 kafka_settings(kafka, **address.given()),
                 named(of),
                 which.filtering(),
-                reason=reason,
+                told=told.given(),
                 patience=patience,
                 dry_run=dry_run,
                 is_agreed=yes,
@@ -208,7 +210,13 @@ def cancel(
         raise UsageError("an id means one run: leave it out, or the options that mean several")
     target = find_target(workflow or "", id)
     command = made(
-        CancelCommand, id=command_id or new_id(), workflow=target.workflow, key=target.key, run=run, reason=reason
+        CancelCommand,
+        **schema_of(told.given()),
+        id=command_id or new_id(),
+        workflow=target.workflow,
+        key=target.key,
+        run=run,
+        **told.given(),
     )
     asyncio.run(send(command, kafka_settings(kafka), "cancelled", patience=patience, output=output))
     return 0

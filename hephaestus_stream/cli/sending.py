@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Final, TypeVar
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 from pydantic import ValidationError
 from rich.text import Text
@@ -20,6 +22,7 @@ from hephaestus_stream.settings import Settings
 from hephaestus_stream.wire.command import Command
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.problem import problems_of
+from hephaestus_stream.wire.request import Told as TellsHistory
 
 _LONGEST_TIMEOUT: Final = 86_400.0
 
@@ -33,6 +36,22 @@ Timeout = Annotated[
     ),
 ]
 RunId = Annotated[str | None, Parameter(name="--run", help="Which run of the key, where several live.")]
+
+
+@Parameter(name="*", group=Group("For the history", sort_key=2))
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Who steers, and why."""
+
+    by: Annotated[str | None, Parameter(help="Who does it; your login unless given.")] = None
+    reason: Annotated[str | None, Parameter(help="Why.")] = None
+
+    def given(self) -> TellsHistory:
+        """What the command says of it."""
+        return {"by": self.by or _login(), "reason": self.reason}
+
+
+NOBODY = Told()
 
 
 def made(model: type[CommandT], **fields: Any) -> CommandT:  # noqa: ANN401 - checked by the model
@@ -101,3 +120,11 @@ async def accepted(client: AsyncClient, command: Command, *, patience: timedelta
 def reply_document(reply: Reply) -> object:
     """An answer for programs."""
     return reply.model_dump(mode="json", by_alias=True)
+
+
+def _login() -> str | None:
+    """Who is at the keyboard; a container may not know."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return None

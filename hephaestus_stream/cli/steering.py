@@ -5,17 +5,16 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
 from hephaestus_stream.cli.options import KAFKA_DEFAULTS, KafkaOptions
 from hephaestus_stream.cli.output import Output
 from hephaestus_stream.cli.payload import read_payload
-from hephaestus_stream.cli.sending import Id, RunId, Timeout, kafka_settings, made, send
+from hephaestus_stream.cli.sending import NOBODY, Id, RunId, Timeout, Told, kafka_settings, made, send
 from hephaestus_stream.cli.target import Target, find_target
 from hephaestus_stream.wire.command import (
     ContinueCommand,
@@ -26,15 +25,6 @@ from hephaestus_stream.wire.command import (
     TerminateCommand,
     new_id,
 )
-
-
-@Parameter(name="*", group=Group("For the history", sort_key=2))
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """Who steers, and why."""
-
-    by: Annotated[str | None, Parameter(help="Who does it; your login unless given.")] = None
-    reason: Annotated[str | None, Parameter(help="Why.")] = None
 
 
 @Parameter(name="*")
@@ -48,7 +38,6 @@ class SendOptions:
     output: Output = "text"
 
 
-NOBODY = Told()
 DEFAULTS = SendOptions()
 
 
@@ -168,17 +157,8 @@ def _steer(
         workflow=target.workflow,
         key=target.key,
         run=options.run,
-        by=told.by or _login(),
-        reason=told.reason,
+        **told.given(),
         **more,
     )
     patience = timedelta(seconds=options.timeout)
     asyncio.run(send(command, kafka_settings(kafka), what, patience=patience, output=options.output))
-
-
-def _login() -> str | None:
-    """Who is at the keyboard; a container may not know."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return None

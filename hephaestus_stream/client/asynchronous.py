@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from hephaestus_stream.client.asynchronous_reader import AsyncReader
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.landing import Landing
-from hephaestus_stream.client.options import Cancelling, Resuming, Starting, Steering, Via, reach_of, seconds_of
+from hephaestus_stream.client.options import Resuming, Starting, Steering, Via, reach_of, seconds_of
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT
 from hephaestus_stream.client.verbs import (
@@ -181,7 +181,7 @@ class AsyncClient(AsyncReader):
         self,
         workflow: AnyWorkflow,
         id: str,  # noqa: A002 - as above
-        **options: Unpack[Cancelling],
+        **options: Unpack[Steering],
     ) -> Receipt:
         """Ends the id's live run as cancelled.
 

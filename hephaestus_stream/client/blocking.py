@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from hephaestus_stream.client.blocking_reader import Reader
 from hephaestus_stream.client.completion import Completion
-from hephaestus_stream.client.options import Cancelling, Resuming, Starting, Steering, Via, reach_of, seconds_of
+from hephaestus_stream.client.options import Resuming, Starting, Steering, Via, reach_of, seconds_of
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT
 from hephaestus_stream.client.verbs import (
@@ -132,7 +132,7 @@ class Client(Reader):
         self,
         workflow: AnyWorkflow,
         id: str,  # noqa: A002 - as above
-        **options: Unpack[Cancelling],
+        **options: Unpack[Steering],
     ) -> Receipt:
         """Ends a run, as `AsyncClient.cancel` does."""
         return self._perform(cancelling(workflow, id, options))

@@ -59,18 +59,8 @@ class Resuming(Sending, total=False):
     run: str | None
 
 
-class Cancelling(Resuming, total=False):
-    """What a cancel takes beyond that.
-
-    Attributes:
-        reason: Why, for the history.
-    """
-
-    reason: str | None
-
-
 class Steering(Resuming, Told, total=False):
-    """What the verbs of operators take altogether."""
+    """What cancel and the verbs of operators take beyond that."""
 
 
 def seconds_of(timeout: timedelta) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, TypeVar, cast
 
-from hephaestus_stream.client.options import Cancelling, Resuming, Sending, Starting, Steering
+from hephaestus_stream.client.options import Resuming, Sending, Starting, Steering
 from hephaestus_stream.client.run import Published, Receipt, Run, receipt_of, run_of
 from hephaestus_stream.client.transport import DEFAULT_TIMEOUT, Transport
 from hephaestus_stream.core.event import NodeEvent
@@ -98,7 +98,7 @@ def migrating(workflow: AnyWorkflow, id: str, options: Resuming) -> Call[Receipt
     return Call(command, lambda answer: receipt_of(command, answer), options)
 
 
-def cancelling(workflow: AnyWorkflow, id: str, options: Cancelling) -> Call[Receipt]:  # noqa: A002 - as above
+def cancelling(workflow: AnyWorkflow, id: str, options: Steering) -> Call[Receipt]:  # noqa: A002 - as above
     """The end of a run by command.
 
     Raises:
@@ -109,6 +109,7 @@ def cancelling(workflow: AnyWorkflow, id: str, options: Cancelling) -> Call[Rece
         id,
         command_id=options.get("command_id"),
         run=options.get("run"),
+        by=options.get("by"),
         reason=options.get("reason"),
     )
     return Call(command, lambda answer: receipt_of(command, answer), options)

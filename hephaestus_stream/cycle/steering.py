@@ -35,7 +35,7 @@ def steering(
     id, reason = command.id, command.reason  # noqa: A001 - the command's id
     match command:
         case CancelCommand():
-            return Cancel(id, reason)
+            return Cancel(id, reason, command.by)
         case TerminateCommand():
             return Cancel(id, reason, command.by, at_once=True)
         case PauseCommand():

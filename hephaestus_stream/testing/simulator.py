@@ -203,7 +203,7 @@ class Simulator:
             await self._shard.deploy(checked)
             await self._shard.work()
 
-    async def cancel(self, run: SimulatedRun, *, reason: str | None = None) -> SimulatedRun:
+    async def cancel(self, run: SimulatedRun, **told: Unpack[Told]) -> SimulatedRun:
         """Ends a run.
 
         Raises:
@@ -212,7 +212,7 @@ class Simulator:
         """
         __tracebackhide__ = True
         self._check_own(run)
-        await self._ask(cancel_command(run.workflow, run.id, run=run.run, reason=reason))
+        await self._ask(cancel_command(run.workflow, run.id, run=run.run, **told))
         return self.get(run)
 
     async def retry(self, run: SimulatedRun, **told: Unpack[Told]) -> SimulatedRun:

@@ -91,7 +91,6 @@ def _add(routes: APIRouter, sender: Sender, kind: str, model: type[Command]) -> 
         name: (field.annotation, field) for name, field in model.model_fields.items() if name not in _ADDRESSING
     }
     content = create_model(f"{kind.capitalize()}Body", __config__=model.model_config, **fields)
-    schema = model.model_fields["schema_version"]
 
     @routes.post(
         f"/instances/{{key}}/{kind}",
@@ -109,8 +108,9 @@ def _add(routes: APIRouter, sender: Sender, kind: str, model: type[Command]) -> 
         wait: Annotated[float, Query(gt=0, le=_LONGEST, description="Seconds to wait for the answer.")] = 30.0,
     ) -> Reply:
         addressed: dict[str, object] = {"type": kind, "id": idempotency_key or new_id(), "key": key}
-        if schema.is_required():
-            addressed["schema"] = model.SCHEMA
+        least = model.least_schema({name for name, value in document.items() if value is not None})
+        if least > 1:
+            addressed["schema"] = least
         wrong = sorted(_ADDRESSING.intersection(document) | {"schema"}.intersection(document))
         if wrong:
             detail = f"{wrong[0]} is told by the path and by Idempotency-Key: leave it out of the body"

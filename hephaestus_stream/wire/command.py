@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal, TypeAlias, cast
+from collections.abc import Container
+from typing import Annotated, ClassVar, Final, Literal, Self, TypeAlias, cast
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Strict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Strict, ValidationError, model_validator
 from pydantic_core import PydanticSerializationError, to_json
 from uuid_utils import uuid7
 
@@ -17,6 +18,8 @@ from hephaestus_stream.wire.sound_json import MAX_DEPTH, is_too_deep, require_so
 
 COMMAND_SCHEMA: Final = 3
 """The newest schema that this release reads; a command is written in the oldest that has what it says."""
+STEERING_SCHEMA: Final = 3
+"""The first one that knows of operators: of commands that steer a run, and of who cancels one."""
 MAX_COMMAND_ID_LENGTH: Final = 100
 MAX_NAME_LENGTH: Final = 200
 # A reason is kept with the instance, and a cancel must fit however full the instance is.
@@ -82,6 +85,11 @@ class _Addressed(BaseModel):
     version: Version | None = None
     key: Key
 
+    @classmethod
+    def least_schema(cls, fields: Container[str]) -> int:  # noqa: ARG003 - those that it was born with need no other
+        """The oldest schema that has such a command with these fields."""
+        return cls.SCHEMA
+
 
 class StartCommand(_Addressed):
     """Starts a run of the key; the run is named by the command's id."""
@@ -131,13 +139,25 @@ class CancelCommand(_Addressed):
 
     type: Literal["cancel"] = "cancel"
     run: CommandId | None = None
+    by: Name | None = None
     reason: Reason | None = None
+
+    @classmethod
+    def least_schema(cls, fields: Container[str]) -> int:
+        """The oldest schema that has such a command with these fields: `by` came later."""
+        return STEERING_SCHEMA if "by" in fields else cls.SCHEMA
+
+    @model_validator(mode="after")
+    def _says_its_schema(self) -> Self:
+        if self.by is not None and self.schema_version < STEERING_SCHEMA:
+            raise ValueError(f"'by' needs the schema {STEERING_SCHEMA}: write it")
+        return self
 
 
 class _Steering(_Addressed):
     """What commands have in common that operators send: who, and why; both are for the history."""
 
-    SCHEMA: ClassVar[int] = 3
+    SCHEMA: ClassVar[int] = STEERING_SCHEMA
     schema_version: int = Field(alias="schema", ge=SCHEMA, le=COMMAND_SCHEMA)
     run: CommandId | None = None
     by: Name | None = None

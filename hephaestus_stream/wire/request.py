@@ -199,7 +199,7 @@ def cancel_command(
     *,
     command_id: str | None = None,
     run: str | None = None,
-    reason: str | None = None,
+    **told: Unpack[Told],
 ) -> CancelCommand:
     """The command that ends the id's live run.
 
@@ -210,7 +210,15 @@ def cancel_command(
     definition = workflow.definition
     key = full_key(definition.key, id)
     with _told_in_one_line(CancelCommand):
-        return CancelCommand(id=command_id or new_id(), workflow=definition.name, key=key, run=run, reason=reason)
+        return CancelCommand(
+            **schema_of(told), id=command_id or new_id(), workflow=definition.name, key=key, run=run, **told
+        )
+
+
+def schema_of(told: Told) -> dict[str, Any]:
+    """The schema of a cancel, where the first one lacks what it says."""
+    least = CancelCommand.least_schema([name for name, value in told.items() if value is not None])
+    return {} if least == 1 else {"schema": least}
 
 
 def _event_json(workflow: AnyWorkflow, event: NodeEvent[Any], payload: object) -> JsonValue:

@@ -135,6 +135,7 @@ def test_what_is_refused_over_http_is_refused_in_the_same_words(worker: Served, 
         assert errors[0] == errors[1]
         with pytest.raises(CommandError):
             other.cancel(Shipping, name, reason="x" * 1_001)
+    assert worker.tell(f"parcel::{name}", "cancel", by="ada").status_code == 404
     told = worker.tell(f"parcel::{name}", "pause", by="ada")
     assert (told.status_code, told.json()["reason"], told.json()["reply"]["accepted"]) == (404, "not_found", False)
     wrong = worker.tell(f"parcel::{name}", "skip", node="carry")
@@ -182,8 +183,10 @@ def test_all_that_fit_are_cancelled_together(worker: Served, name: str) -> None:
     asked = hephaestus("cancel", *which, *reach)
     assert (asked.code, "Nobody is there to answer: add --yes" in asked.err) == (2, True)
     assert {worker.read(f"/instances/{key}").json()["status"] for key in keys} == {"waiting"}
-    done = hephaestus("cancel", *which, "--yes", "--reason", "recall", *reach)
+    done = hephaestus("cancel", *which, "--yes", "--reason", "recall", "--by", "ada", *reach)
     assert (done.code, done.out) == (0, "✓ 12 cancelled\n")
+    ended = worker.read(f"/instances/{keys[0]}/history").json()["events"][-1]
+    assert {name: ended["details"][name] for name in ("by", "reason")} == {"by": "ada", "reason": "recall"}
     assert {worker.read(f"/instances/{key}").json()["status"] for key in keys} == {"cancelled"}
     again = hephaestus("cancel", *which, "--yes", "-o", "json", *reach)
     assert (again.code, json.loads(again.out)["total"]) == (0, 0)
@@ -197,6 +200,7 @@ def test_all_that_fit_are_cancelled_together(worker: Served, name: str) -> None:
         (("--status", "failed"), "only live runs can be cancelled"),
         (("--status", "waiting", "--run", "r"), "--run and --command-id are of one run"),
         (("Shipping", "parcel::1", "--tag", "a"), "an id means one run"),
+        (("--status", "waiting", "--reason", "x" * 1_001), "'reason': "),
     ],
 )
 def test_a_cancel_that_is_neither_of_one_nor_of_several_is_refused(

@@ -456,3 +456,21 @@ def test_new_ids_are_uuids_of_version_7_and_sort_as_they_were_made() -> None:
     assert {uuid.UUID(one).version for one in ids} == {7}
     assert len(set(ids)) == 1_000
     assert [one[:13] for one in ids] == sorted(one[:13] for one in ids)
+
+
+def test_who_cancels_is_told_by_the_schema_that_knows_of_it_and_by_no_other() -> None:
+    told = decode_command(changed(CANCEL, schema=3, by="ada"))
+    assert isinstance(told, CancelCommand)
+    assert told.by == "ada"
+    assert "'by' needs the schema 3" in str(refusal(changed(CANCEL, by="ada")))
+    assert [CancelCommand.least_schema(fields) for fields in ((), ("reason",), ("by",))] == [1, 1, 3]
+
+
+@pytest.mark.parametrize("kind", ["retry", "pause", "continue", "skip", "terminate"])
+def test_a_command_that_steers_says_its_schema_since_earlier_ones_have_none(kind: str) -> None:
+    fields = {"type": kind, "node": "charge", "event": "charged"} if kind == "skip" else {"type": kind}
+    command = decode_command(changed(CANCEL, schema=3, by="ada", **fields))
+    assert command.type == kind
+    assert decode_command(encode_command(command)) == command
+    for schema in (1, 2):
+        assert "'schema'" in str(refusal(changed(CANCEL, schema=schema, **fields)))
