@@ -21,7 +21,7 @@ from hephaestus_stream.client.questions import (
 from hephaestus_stream.client.run import Run
 from hephaestus_stream.client.snapshot import InstanceSnapshot
 from hephaestus_stream.client.watch import watch_of
-from hephaestus_stream.errors import RunNotFoundError
+from hephaestus_stream.errors import ApiUnreachableError, RunNotFoundError
 from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
 from hephaestus_stream.wire.output import HistoryRecord
 from hephaestus_stream.wire.query import MAX_PAGE, CountBy, Order
@@ -189,6 +189,11 @@ class AsyncReader:
                 page = await self._api().ask(telling(workflow, id, run=run, after=after))
             except RunNotFoundError:
                 await asyncio.sleep(ASK_AGAIN_SECONDS)
+                continue
+            except ApiUnreachableError:
+                if not after:
+                    raise
+                await asyncio.sleep(ASK_AGAIN_SECONDS)  # it is started again, perhaps
                 continue
             run = page.run
             for event in page.events:

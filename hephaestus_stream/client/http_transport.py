@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from tenacity import AsyncRetrying, wait_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
 
 from hephaestus_stream.client.api import ApiPlace, AsyncApi
 from hephaestus_stream.client.completion import Completion
@@ -20,7 +20,7 @@ from hephaestus_stream.client.snapshot import InstanceSnapshot
 from hephaestus_stream.client.transport import DEFAULT_TIMEOUT, which_id
 from hephaestus_stream.encryption.cipher import Cipher
 from hephaestus_stream.encryption.command import sealed
-from hephaestus_stream.errors import ClientClosedError, PartitionUnavailableError, RunNotFoundError
+from hephaestus_stream.errors import ApiUnreachableError, ClientClosedError, PartitionUnavailableError, RunNotFoundError
 from hephaestus_stream.telemetry.sent import SentCommand
 from hephaestus_stream.wire.command import Command
 from hephaestus_stream.wire.output import Reply
@@ -93,10 +93,10 @@ class HttpTransport:
             ClientClosedError: It is not open.
             CommandError: The payload is no JSON.
         """
-        seconds, secret = seconds_of(timeout), sealed(command, self._cipher)
+        api, seconds, secret = self._require_api(), seconds_of(timeout), sealed(command, self._cipher)
         span = SentCommand(command, topic="http")
         headers = {name: value.decode() for name, value in span.headers}
-        future = self._run(self._require_api().send(secret, within=seconds, headers=headers))
+        future = self._run(api.send(secret, within=seconds, headers=headers))
         future.add_done_callback(span.answered)
         return future
 
@@ -130,13 +130,22 @@ class HttpTransport:
     async def _ended(self, run: Run | Receipt | AnyWorkflow, id: str | None) -> Completion:  # noqa: A002 - as above
         api, not_before = self._require_api(), run.at if isinstance(run, Receipt) else None
         question = getting(run, id, run=None, minimum=None, cipher=self._cipher)
-        pauses = AsyncRetrying(wait=wait_exponential(_FIRST_PAUSE, _LONGEST_PAUSE, exp_base=1.5, min=_FIRST_PAUSE))
+        pauses = AsyncRetrying(
+            retry=retry_if_exception_type(_NotYetError),
+            wait=wait_exponential(_FIRST_PAUSE, _LONGEST_PAUSE, exp_base=1.5, min=_FIRST_PAUSE),
+        )
+        has_answered = False
         async for attempt in pauses:
             with attempt:
                 try:
                     found = await api.ask(question)
+                    has_answered = True
                 except (RunNotFoundError, PartitionUnavailableError):
-                    found = None
+                    found, has_answered = None, True
+                except ApiUnreachableError:
+                    if not has_answered:
+                        raise
+                    found = None  # it is started again, perhaps
                 if found is None or not _has_ended(found, not_before):
                     raise _NotYetError
                 return _completion_of(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import datetime, timedelta
 from typing import Final, Literal, Self
 
@@ -95,9 +95,9 @@ class Watch:
         """Ends it, from whatever thread."""
         self._stop.set()
         with self._turn:
-            self._events.close()  # type: ignore[attr-defined]  # it is a generator
+            self._events.close()
 
-    def _read(self) -> Iterator[HistoryRecord | None]:
+    def _read(self) -> Generator[HistoryRecord | None]:
         topic = Topics(self._connection.namespace).history
         consumer = open_consumer(self._connection, isolation_level="read_committed", enable_partition_eof=True)
         try:

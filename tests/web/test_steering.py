@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import uuid
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +19,7 @@ from hephaestus_stream.client.options import Via
 from hephaestus_stream.errors import ApiUnreachableError, CommandError, CommandRefusedError, NotEndedError
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.output import HistoryRecord
+from tests.web.doorway import doorway
 from tests.web.served import Served, served
 from tests.web.shipping import OPEN, Parcel, Shipping, Waybill
 
@@ -246,3 +247,36 @@ def test_a_command_that_no_worker_can_be_reached_for_says_so_and_one_that_is_not
         pytest.raises(ApiUnreachableError, match="of the namespace"),
     ):
         client.start(Shipping, name, Parcel())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in other threads, too
+            await asyncio.sleep(0.01)
+
+
+async def test_who_waits_and_watches_by_http_goes_on_when_the_worker_was_away(worker: Served, name: str) -> None:
+    async with (
+        doorway(worker.url) as door,
+        AsyncClient(worker.connection, api=worker.url, via="kafka") as inside,
+        AsyncClient(worker.connection, api=door.url, via="http") as client,
+    ):
+        run = await inside.start(Shipping, name, Parcel(fails=False))
+        seen: list[str] = []
+
+        async def watch() -> None:
+            async for event in client.watch(run):
+                seen.append(event.type)  # noqa: PERF401 - others look at it meanwhile
+
+        watching, waiting = asyncio.create_task(watch()), asyncio.create_task(client.wait(run))
+        await until(lambda: "suspended" in seen and door.let_through > 9)
+        door.shut()
+        await inside.resume(Shipping, name, Shipping.signed.received, "bob")
+        await until(lambda: door.refused > 3)
+        assert not watching.done()
+        assert not waiting.done()
+        door.is_open = True
+        async with asyncio.timeout(60):
+            assert (await waiting).status == "completed"
+            await watching
+        assert seen[-1] == "completed"

@@ -20,6 +20,7 @@ import pytest
 from hephaestus_stream import Done, Workflow
 from hephaestus_stream.core.input import StepEmitted, StepFailed, StepSuspended
 from hephaestus_stream.errors import WorkflowNotFoundError
+from hephaestus_stream.runtime.steps.execution import name_of
 from hephaestus_stream.runtime.steps.orders import require_places
 from hephaestus_stream.runtime.steps.processes import _start  # pyright: ignore[reportPrivateUsage] - see its test
 from hephaestus_stream.runtime.steps.runner import StepRunner
@@ -199,7 +200,8 @@ async def test_a_stopped_step_in_a_process_is_told_so_and_its_process_used_again
     await until(lambda: pid_in(tmp_path / "began-1") > 0)
 
     runner.stop(stopped.id)
-    await until(lambda: pid_in(tmp_path / "ended-1") > 0)
+    # Its process is free when it has said that the step has ended, which is after that has been written down.
+    await until(lambda: not any(task.get_name() == name_of(stopped.id) for task in asyncio.all_tasks()))
     again = await runner.start(attempt_of(ProcessFlow, job(tmp_path, "count", number=2)))
 
     assert outcome.cancelled()
