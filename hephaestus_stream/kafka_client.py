@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -165,6 +165,34 @@ def kafka_error(failure: KafkaException) -> KafkaError:
     # Every KafkaException of the clients carries one; the type of `args` does not say so.
     assert isinstance(error, KafkaError)  # noqa: S101 - narrows a type
     return error
+
+
+def serve(call: Callable[[float], int], seconds: float, *, hear: Callable[[KafkaError], None]) -> int:
+    """Lets a producer call back by its `poll` or `flush`, and hears of the error that ends it.
+
+    Of a fatal error the binding does not call `error_cb`: it raises it, once, from whatever call happens to serve the
+    callbacks, as a `KafkaException` or as a `SystemError` that has it as its cause, or has lost it.
+
+    Args:
+        call: The producer's `poll` or `flush`.
+        seconds: How long it may take.
+        hear: Told of the fatal error.
+
+    Returns:
+        What the call returns; zero where it was broken off.
+    """
+    try:
+        return call(seconds)
+    except KafkaException as failure:
+        hear(kafka_error(failure))
+    except SystemError as failure:
+        if isinstance(failure.__cause__, KafkaException):
+            hear(kafka_error(failure.__cause__))
+        elif failure.__cause__ is None:
+            hear(KafkaError(KafkaError._FATAL, str(failure), fatal=True))  # noqa: SLF001 - as above
+        else:
+            raise
+    return 0
 
 
 @contextmanager

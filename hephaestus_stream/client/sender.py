@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -27,7 +26,7 @@ from hephaestus_stream.errors import (
     HephaestusError,
     NoAnswerError,
 )
-from hephaestus_stream.kafka_client import DENIED, denied, kafka_error, wrong_options
+from hephaestus_stream.kafka_client import DENIED, denied, kafka_error, serve, wrong_options
 from hephaestus_stream.wire.connection import Connection
 
 _log = logging.getLogger(__name__)
@@ -107,7 +106,7 @@ class Sender:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()
-        self._serve_callbacks(self._producer.flush, _FLUSH_SECONDS)
+        serve(self._producer.flush, _FLUSH_SECONDS, hear=self._hear)
         for pending in self._pending.take_all():
             pending.fail(_unanswered(pending, "the client was closed before an answer came"))
 
@@ -145,25 +144,17 @@ class Sender:
                 self._producer = self._make_producer()
 
     def _hear(self, error: KafkaError) -> None:
-        """A user who may write to no topic at all gets no producer's id, which ends the producer for good."""
+        """A user who may write to no topic at all gets no producer's id, which ends the producer for good.
+
+        Whatever else ends it the next `produce` finds out, and `_renew` replaces it.
+        """
         if error.code() in DENIED:
             self._denial = denied(self._connection, error, right=f"Write on topic {self._topic}")
-
-    def _serve_callbacks(self, call: Callable[[float], int], seconds: float) -> None:
-        """Lets the producer call back; of a fatal error it does not call but raises, and `_renew` replaces it."""
-        try:
-            call(seconds)
-        except (KafkaException, SystemError) as failure:
-            # A lock of the binding may make a SystemError of it.
-            cause = failure if isinstance(failure, KafkaException) else failure.__cause__
-            if not isinstance(cause, KafkaException):
-                raise
-            self._hear(kafka_error(cause))
 
     def _serve(self) -> None:
         """Serves delivery reports, repetitions and deadlines until the client closes."""
         while not self._stop.is_set():
-            self._serve_callbacks(self._producer.poll, SLICE_SECONDS)
+            serve(self._producer.poll, SLICE_SECONDS, hear=self._hear)
             if self._denial is not None:
                 for pending in self._pending.take_all():
                     pending.fail(self._denial)

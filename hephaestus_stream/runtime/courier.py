@@ -11,7 +11,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from hephaestus_stream.cycle.batch import Forward, Reply
-from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG, is_refusal
+from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG, is_refusal, serve
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
@@ -91,7 +91,7 @@ class Courier:
         """Sends what is on its way, for a bounded time."""
         self._stop.set()
         for producer in filter(None, (self._forwarder, self._producer)):
-            producer.flush(_FLUSH_SECONDS)
+            serve(producer.flush, _FLUSH_SECONDS, hear=self._hear)
         self._poller.join(_FLUSH_SECONDS)
 
     def _send(self, forward: Forward, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
@@ -136,9 +136,20 @@ class Courier:
 
     def _poll(self) -> None:
         while not self._stop.is_set():
-            self._producer.poll(_POLL_SECONDS)
+            serve(self._producer.poll, _POLL_SECONDS, hear=self._hear)
             if self._forwarder is not None:
-                self._forwarder.poll(0)
+                self._serve_forwarder(self._forwarder)
+
+    def _serve_forwarder(self, forwarder: Producer) -> None:
+        """Lets the idempotent producer call back, and go once it has failed for good: the next command makes one."""
+        fatal: list[KafkaError] = []
+        serve(forwarder.poll, 0, hear=fatal.append)
+        if fatal:
+            _logger.debug("commands are forwarded by a new producer, since the former has failed: %s", fatal[0].str())
+            self._forwarder = None
+            # Whoever waits for what it still has is told, and sends that again.
+            forwarder.purge()
+            serve(forwarder.flush, _FLUSH_SECONDS, hear=self._hear)
 
 
 def _settle(future: asyncio.Future[None], error: KafkaError | None) -> None:

@@ -228,14 +228,16 @@ class Shard:
     async def _run(self) -> None:
         add_log_fields({"partition": self.partition})
         while True:
-            now, closing = self._clock.now(), self._closing
+            closing = self._closing
             self._work_off()
-            self._give_turn(now)
+            self._give_turn(self._clock.now())
             self._reading.note(self._full)
             if self._just_started:
                 await _let_prompt_steps_end()
             if not closing:
                 await asyncio.sleep(self._pace.rest(time.monotonic(), waiting=len(self._mailbox)))
+            # Only now: the clock may have been set while the shard rested, and timers are set by it.
+            now = self._clock.now()
             sources = self._take(now)
             if sources or (self._is_time_to_look(now) and not closing):
                 began = time.monotonic()

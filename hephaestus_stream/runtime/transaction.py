@@ -23,7 +23,7 @@ from hephaestus_stream.errors import (
     RecordRefusedError,
     StoppedError,
 )
-from hephaestus_stream.kafka_client import DENIED, denied
+from hephaestus_stream.kafka_client import DENIED, denied, serve
 from hephaestus_stream.runtime.broker import LIBRDKAFKA_LOG, SLICE, await_broker, kafka_error, require_running
 from hephaestus_stream.runtime.clock import Observation
 from hephaestus_stream.runtime.producer_errors import (
@@ -95,7 +95,6 @@ class TransactionalProducer:
             # Back within a second of the broker's return.
             reconnect_backoff_max_ms=1000,
         )
-        # Without an error_cb a fencing error surfaces as a SystemError.
         self._producer = Producer({**settings, "error_cb": self.hear, "logger": LIBRDKAFKA_LOG})
         # The stubs know headers as an invariant list of wider tuples only.
         self._send = cast(Send, self._producer.produce)
@@ -160,12 +159,12 @@ class TransactionalProducer:
             StoppedError: The partition is being closed.
         """
         require_running(self._stop, doing=f"committing to partition {self._partition}")
-        self._producer.poll(0)
+        self._serve(self._producer.poll)
         if self._told is not None:
             raise self._fatal(self._told, doing="waiting")
 
     def hear(self, error: KafkaError) -> None:
-        """Take note of what librdkafka tells besides the calls, in whichever call happens to poll: its `error_cb`."""
+        """Take note of what librdkafka tells besides the calls, as its `error_cb` and in whichever call serves it."""
         if error.fatal() or error.code() in FENCED:
             self._told = error
         else:
@@ -178,9 +177,12 @@ class TransactionalProducer:
         self._is_closed = True
         self._producer.purge(blocking=False)
         # close() would first try to abort, for as long as no broker answers; the next owner's open() does it anyway.
-        self._producer.poll(0)
+        self._serve(self._producer.poll)
         # Its threads end here. `hear` makes a circle, and the collector may leave them until after many rebalances.
         del self._producer, self._send
+
+    def _serve(self, call: Callable[[float], int], patience: timedelta = timedelta(0)) -> int:
+        return serve(call, patience.total_seconds(), hear=self.hear)
 
     def _fence(self, seconds: float) -> None:
         self._is_fencing = True
@@ -231,7 +233,7 @@ class TransactionalProducer:
                 self._send(topic, value, key, self._partition, attempt.callback(index), None, 0, headers)
             except BufferError:
                 self.check()
-                self._producer.poll(SLICE.total_seconds())
+                self._serve(self._producer.poll, SLICE)
             except KafkaException as failure:
                 self._judge_local(index, kafka_error(failure), topic=topic)
             except (TypeError, ValueError) as failure:
@@ -253,7 +255,7 @@ class TransactionalProducer:
     def _deliver(self, attempt: Attempt) -> None:
         while len(self._producer):
             self.check()
-            self._producer.flush(SLICE.total_seconds())
+            self._serve(self._producer.flush, SLICE)
         for error in attempt.failures.values():
             raise _AbortableError(error)
 
@@ -281,7 +283,7 @@ class TransactionalProducer:
         except _AbortableError as problem:
             raise self._failed(problem.error, doing="aborting") from problem
         # The purged records' reports belong to the attempt that is over.
-        while self._producer.poll(0):
+        while self._serve(self._producer.poll):
             pass
 
     def _sliced(self, call: Callable[[float], None], *, doing: str, deadline: timedelta | None = None) -> None:

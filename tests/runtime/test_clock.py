@@ -14,6 +14,7 @@ from hephaestus_stream import Done, Wait, WaitForEvent, Workflow
 from hephaestus_stream.cycle.index import HISTORY
 from hephaestus_stream.cycle.tables import Tables, next_timer
 from hephaestus_stream.runtime.clock import Observation, WorkerClock, uptime
+from hephaestus_stream.runtime.pace import Pace
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.request import resume_command, start_command
 from tests.runtime.test_shard import Place, place_of, state_in, status_of, until
@@ -104,6 +105,24 @@ async def test_a_clock_that_jumps_ahead_fires_no_timer_and_timers_go_on_when_it_
     await until(lambda: status_of(durable, fresh, "done") == "completed")
     assert "clock is right again" in caplog.text
     assert status_of(durable, long, "pause") == "waiting"
+    await shard.close()
+
+
+async def test_a_timer_is_set_by_the_clock_as_it_is_when_the_shard_has_rested(
+    place: Place, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rest(_pace: Pace, _now: float, *, waiting: int) -> float:  # noqa: ARG001 - the method's arguments
+        wall.ahead = timedelta(0)
+        return 0.0
+
+    shard, durable = place.shard()
+    wall.ahead = HOUR
+    monkeypatch.setattr(Pace, "rest", rest)
+    await shard.open()
+    short = start_command(Short, "a", None)
+    wall.ahead = HOUR
+    shard.deliver(place.records(short))
+    await until(lambda: status_of(durable, short, "done") == "completed")
     await shard.close()
 
 

@@ -142,6 +142,18 @@ def test_an_idle_owner_that_was_fenced_learns_it_with_its_next_commit_and_stays_
             first.commit([OutputRecord(topics.state, b"a", b"2")])
 
 
+def test_an_owner_that_is_found_to_be_fenced_while_it_still_produces_says_so(
+    topics: Topics, make_producer: MakeProducer
+) -> None:
+    first = make_producer()
+    first.commit([OutputRecord(topics.state, b"a", b"1")])
+    make_producer()
+    # So many that the first of them are refused before the last one is handed over.
+    many = [OutputRecord(topics.state, b"a", b"2")] * 50_000
+    with pytest.raises(FencedError):
+        first.commit(many)
+
+
 def test_a_fencing_that_the_error_callback_tells_is_honoured(make_producer: MakeProducer) -> None:
     producer = make_producer()
     producer.hear(KafkaError(KafkaError._FENCED, "fenced by another", fatal=True))
