@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,5 +74,13 @@ def test_the_page_has_what_only_the_command_can_tell(tmp_path: Path) -> None:
 @pytest.mark.parity(1)
 def test_the_problems_of_the_sample_are_told_together_and_in_these_words() -> None:
     line = re.compile(r":\d+\)")
-    for name in ("docs/workflows.md", "README.md"):
-        assert line.sub(":1)", refused_together()) in line.sub(":1)", page(name))
+    assert line.sub(":1)", refused_together()) in line.sub(":1)", page("docs/workflows.md"))
+
+
+def test_the_readme_shows_what_its_own_class_is_refused_for(tmp_path: Path) -> None:
+    [shown, _] = blocks(section(page("README.md"), "## A workflow"), "")
+    (tmp_path / "shop.py").write_text(shown.text.replace("        validate.invalid.to(rejected),\n", ""))
+    ended = subprocess.run(
+        [sys.executable, "-c", "import shop"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.stderr.rpartition("hephaestus_stream.errors.")[2] in page("README.md")
