@@ -105,9 +105,9 @@ def apply(  # noqa: C901, PLR0912  # one case per input: the dispatch is the fun
 
 
 def halt(definition: Definition, state: State, *, reason: str, now: datetime) -> Decision:
-    """The run stands still after a bug of the engine; it can be looked at, retried and cancelled."""
+    """A live run stands still after a bug of the engine; it can be looked at, retried and cancelled."""
     journal = Journal(definition, state, now=now)
-    if not journal.is_halted:
+    if journal.is_live and not journal.is_halted:
         journal.halt(reason)
         journal.record("halted", details={"reason": "engine_error", "message": reason})
     return journal.decision()

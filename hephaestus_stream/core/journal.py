@@ -87,7 +87,7 @@ class Journal:
     @property
     def is_halted(self) -> bool:
         """Whether the run stands still because of a bug."""
-        return self._state.halted is not None
+        return self._state.halted is not None and self._state.is_live
 
     def record(
         self,
@@ -154,7 +154,7 @@ class Journal:
     def revive(self) -> None:
         """Marks a run as going on that had ended, or stood still."""
         self._state = msgspec.structs.replace(
-            self._state, status="running", ended_at=None, finished_at=None, error=None, halted=None
+            self._state, status="running", ended_at=None, finished_at=None, error=None, halted=None, steered=True
         )
 
     def decision(self) -> Decision:
@@ -177,6 +177,8 @@ class Journal:
             parked=self.parked,
             version=self.version,
             paused=self.paused,
+            steered=self._state.steered or self.paused,
+            halted=None if self._end else self._state.halted,
             payload_bytes=self.payload_bytes,
             refusals=self.refusals,
             sequence=self.sequence,

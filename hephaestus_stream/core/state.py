@@ -146,6 +146,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
         waiting: How many are `waiting`.
         pausing: How many are active otherwise: `retrying`, `choosing` or `ready`.
         paused: Whether somebody has paused the run: no attempt of a step begins, and no timer is set.
+        steered: Whether it was ever paused, or taken up after a failure: releases before that cannot read its record.
         payload_bytes: What payloads and metadata take in this record, of which there is a bound.
         ended_at: The node at which the run ended, or that failed it.
         finished_at: When it ended.
@@ -179,6 +180,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     error: Error | None = None
     halted: str | None = None
     paused: bool = False
+    steered: bool = False
     trace: str | None = None
     keys: tuple[str, ...] = ()
 

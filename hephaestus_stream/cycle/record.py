@@ -19,9 +19,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 # Form of the record, whether it needs a new owner's attention, when it expires (0: never), and a number of its own.
 _HEADER: Final = struct.Struct(">BBqq")
-FORM: Final = 2
+FORM: Final = 3
 _WITH_COUNTS: Final = 2
 """From this form on a run's state has the numbers of its active nodes."""
+
+_STEERED: Final = 3
+"""The form of a run that was paused or taken up again: a worker that does not know of that must not go on with it."""
 
 
 class AnswerRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -73,7 +76,8 @@ Record = State | KeyRecord | AnswerRecord | TimerRecord
 def encode(record: Record, header: Header | None = None) -> bytes:
     """The bytes of a record; the same record gives the same bytes."""
     header = header or Header()
-    return _HEADER.pack(FORM, header.running, header.expires, header.number) + _ENCODER.encode(record)
+    form = _STEERED if isinstance(record, State) and record.steered else _WITH_COUNTS
+    return _HEADER.pack(form, header.running, header.expires, header.number) + _ENCODER.encode(record)
 
 
 def header_of(value: bytes) -> Header:

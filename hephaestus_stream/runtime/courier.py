@@ -125,9 +125,13 @@ class Courier:
 
     def _idempotent(self) -> Producer:
         """Commands are rarely found in a wrong partition: most workers never need it."""
-        if self._forwarder is None:
-            self._forwarder = self._plain(enable_idempotence=True)
-        return self._forwarder
+        forwarder = self._forwarder
+        if forwarder is None:
+            forwarder = self._forwarder = self._plain(enable_idempotence=True)
+            # A thread of its own: a cycle waits for what is forwarded, and would wait for the other's poll as well.
+            poller = threading.Thread(target=self._poll_forwarder, args=(forwarder,), name="forwarder", daemon=True)
+            poller.start()
+        return forwarder
 
     def _hear(self, error: KafkaError) -> None:
         """Of an unreachable broker the shards tell. This client alone is always served, so it hears of a refusal."""
@@ -137,13 +141,12 @@ class Courier:
     def _poll(self) -> None:
         while not self._stop.is_set():
             serve(self._producer.poll, _POLL_SECONDS, hear=self._hear)
-            if self._forwarder is not None:
-                self._serve_forwarder(self._forwarder)
 
-    def _serve_forwarder(self, forwarder: Producer) -> None:
+    def _poll_forwarder(self, forwarder: Producer) -> None:
         """Lets the idempotent producer call back, and go once it has failed for good: the next command makes one."""
         fatal: list[KafkaError] = []
-        serve(forwarder.poll, 0, hear=fatal.append)
+        while not (fatal or self._stop.is_set()):
+            serve(forwarder.poll, _POLL_SECONDS, hear=fatal.append)
         if fatal:
             _logger.debug("commands are forwarded by a new producer, since the former has failed: %s", fatal[0].str())
             self._forwarder = None

@@ -228,16 +228,15 @@ class Shard:
     async def _run(self) -> None:
         add_log_fields({"partition": self.partition})
         while True:
-            closing = self._closing
             self._work_off()
             self._give_turn(self._clock.now())
             self._reading.note(self._full)
             if self._just_started:
                 await _let_prompt_steps_end()
-            if not closing:
+            if not self._closing:
                 await asyncio.sleep(self._pace.rest(time.monotonic(), waiting=len(self._mailbox)))
-            # Only now: the clock may have been set while the shard rested, and timers are set by it.
-            now = self._clock.now()
+            # Only now: while the shard rested it may have been closed, or the clock set by which it sets timers.
+            now, closing = self._clock.now(), self._closing
             sources = self._take(now)
             if sources or (self._is_time_to_look(now) and not closing):
                 began = time.monotonic()

@@ -239,6 +239,18 @@ def test_a_halted_run_takes_nothing_but_its_retry_and_its_end() -> None:
     assert play.status == "cancelled"
 
 
+def test_a_halted_run_that_was_cancelled_cannot_be_retried() -> None:
+    play = halted(fanned_out())
+    play.cancel()
+    assert play.state.halted is None
+    assert refusal(play, RETRY).reason == "not_retryable"
+    # As a record of a former release has it.
+    play.state = replace(play.state, halted="a bug")
+    assert refusal(play, RETRY).reason == "not_retryable"
+    ended = play.state
+    assert halted(play).state == ended
+
+
 def test_a_paused_run_begins_no_attempt_and_sets_no_timer() -> None:
     play = Play(Flow)
     play.tell(Pause("command-5", "night", "ada"))
@@ -251,6 +263,7 @@ def test_a_paused_run_begins_no_attempt_and_sets_no_timer() -> None:
     play.tell(Continue("command-6"))
     assert {(step.node, step.attempt) for step in play.effects(RunStep)} == {("fails", 1), ("waits", 1), ("runs", 1)}
     assert not play.state.paused
+    assert play.state.steered
 
 
 def test_what_runs_when_a_run_is_paused_may_wait_and_fail_and_its_timers_are_set_when_it_continues() -> None:
@@ -311,7 +324,7 @@ def test_a_node_is_skipped_whatever_it_is_doing(paused: bool) -> None:  # noqa: 
     if paused:
         play.tell(Pause("c"))
     play.tell(skip("waits", "gave_up"))
-    assert play.status == "failed" or paused
+    assert play.status == "failed"
     play = fanned_out()
     play.tell(skip("runs", "done", b"1"))
     assert play.effects(StopStep) == [StopStep("runs", 1)]

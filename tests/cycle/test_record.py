@@ -41,7 +41,7 @@ def test_a_record_survives_its_bytes() -> None:
 @pytest.mark.parametrize("read", [header_of, decode_state, decode_key, decode_answer, decode_timer])
 def test_a_record_of_a_newer_form_is_not_guessed_at(read: Callable[[bytes], object]) -> None:
     value = bytes([FORM + 1]) + encode(ANSWER)[1:]
-    with pytest.raises(ShardClosedError, match=r"the form 3, this version reads up to 2: upgrade this worker"):
+    with pytest.raises(ShardClosedError, match=r"the form 4, this version reads up to 3: upgrade this worker"):
         read(value)
 
 
@@ -52,3 +52,10 @@ def test_a_state_of_the_first_form_gets_the_numbers_that_it_lacks() -> None:
     value = bytes([1]) + encode(state)[1:]
     assert decode_state(value) == structs.replace(state, running=1, waiting=1, pausing=1)
     assert decode_state(encode(state)) == state
+
+
+def test_a_run_that_was_steered_is_of_a_form_that_earlier_releases_refuse() -> None:
+    state = State("k::1", "run-1", "Flow", 1, "running", b"null", NOW, NOW)
+    steered = structs.replace(state, paused=True, steered=True)
+    assert (encode(state)[0], encode(steered)[0]) == (2, 3)
+    assert decode_state(encode(steered)) == steered

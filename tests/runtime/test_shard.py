@@ -28,6 +28,7 @@ from hephaestus_stream.runtime.changelog.origin import Origin
 from hephaestus_stream.runtime.clock import WorkerClock
 from hephaestus_stream.runtime.courier import Courier
 from hephaestus_stream.runtime.durable import DurableShard
+from hephaestus_stream.runtime.pace import Pace
 from hephaestus_stream.runtime.shard import Shard, Surroundings
 from hephaestus_stream.runtime.steps.runner import StepRunner
 from hephaestus_stream.runtime.topics import create_topics
@@ -225,6 +226,29 @@ async def until_ended(place: Place, command: Command) -> None:
     executions = place.runner._executions.items()  # pyright: ignore[reportPrivateUsage] - nobody else knows it so early
     [outcome] = [execution.outcome for attempt, execution in executions if attempt.run == command.id]
     await asyncio.wait({outcome})
+
+
+async def test_a_shard_that_is_closed_while_it_rests_between_cycles_is_closed_in_order(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard, _ = place.shard()
+    await shard.open()
+    closing: list[asyncio.Task[None]] = []
+
+    def rest(_pace: Pace, _now: float, *, waiting: int) -> float:  # noqa: ARG001 - the method's arguments
+        if not closing:
+            closing.append(asyncio.create_task(shard.close()))
+        return 0.05
+
+    monkeypatch.setattr(Pace, "rest", rest)
+    shard.deliver(place.records(start_command(Nap, "a", None)))
+    await until(lambda: bool(closing))
+    await closing[0]
+
+    _, reopened = place.shard()
+    opened = await asyncio.to_thread(reopened.open)
+    assert not opened.worker_lost
+    await asyncio.to_thread(reopened.close, position=None)
 
 
 async def test_a_shard_that_comes_back_to_its_worker_attaches_to_the_step_that_still_runs(place: Place) -> None:

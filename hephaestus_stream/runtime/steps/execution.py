@@ -7,12 +7,15 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from hephaestus_stream.cycle.attempt import Attempt, AttemptEnd, AttemptId
 from hephaestus_stream.cycle.execute import too_late
 from hephaestus_stream.telemetry.attempts import observed
 from hephaestus_stream.telemetry.log_fields import set_attempt
+
+_AT_ONCE: Final = timedelta(milliseconds=50)
+"""Code that lets its cancellation through needs some turns of the event loop for that."""
 
 
 def nothing() -> None:
@@ -105,9 +108,10 @@ class Execution:
             raise asyncio.CancelledError
 
     def stop(self, *, at_once: bool = False) -> None:
-        """Nobody wants the outcome any more; its code has a grace to end, or none."""
+        """Nobody wants the outcome any more; its code has a grace to end, or next to none."""
         self.outcome.cancel()
-        self._request_stop(grace=0.0 if at_once else self._grace.total_seconds())
+        grace = min(self._grace, _AT_ONCE) if at_once else self._grace
+        self._request_stop(grace=grace.total_seconds())
 
     def cancel(self) -> None:
         """Goes on without the code, whatever it does."""

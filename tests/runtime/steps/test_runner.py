@@ -99,6 +99,18 @@ class Swallows(Step[None]):
         return self.done()
 
 
+class Gathers(Step[None]):
+    """Has tasks of its own, for whose end it waits when it is cancelled."""
+
+    done = Event()
+
+    async def execute(self, instance: Instance, config: None, context: Context[None]) -> Outcome:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.Event().wait())
+            gate.enter()
+        return self.done()
+
+
 class SwallowsInVain(Swallows):
     timeout = SOON
 
@@ -206,6 +218,7 @@ FLOWS = {
     "forks_on_loop_and_exits": flow_of(ForksOnLoopAndExits()),
     "times_out": flow_of(TimesOut()),
     "swallows": flow_of(Swallows()),
+    "gathers": flow_of(Gathers()),
     "swallows_in_vain": flow_of(SwallowsInVain()),
     "works": flow_of(Works()),
     "works_too_long": flow_of(WorksTooLong()),
@@ -547,6 +560,19 @@ async def test_a_step_that_is_stopped_at_once_gives_its_place_back_however_long_
         await runner.start(attempt(next_one, 2))
     gate.opened.set()
     await until(lambda: gate.inside == 0)
+
+
+async def test_a_step_that_lets_its_cancellation_through_is_not_accused_when_it_is_stopped_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    runner = StepRunner(concurrency=1, threads=1)
+    runner.start(attempt("gathers"))
+    await until(lambda: gate.inside == 1)
+
+    runner.stop(attempt("gathers").id, at_once=True)
+
+    await runner.start(attempt("hurries", 2))
+    assert "goes on though it was cancelled" not in caplog.text
 
 
 async def test_a_step_that_swallows_its_cancellation_does_not_hold_up_the_close() -> None:
