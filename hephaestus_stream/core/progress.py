@@ -77,7 +77,7 @@ def complete(journal: Journal, node: str, reported: Reported) -> None:
         return
     clear_timer(journal, node)
     journal.payload_bytes += reported.size - _replaceable(state)
-    journal.record("step_completed", node, event=reported.event, attempt=state.attempt)
+    journal.record("step_completed", node, event=reported.event, attempt=state.attempt or None)
     journal.effects.append(
         PublishResult(node, state.attempt, journal.sequence, reported, state.started_at or journal.now)
     )
@@ -131,7 +131,7 @@ def suspend(journal: Journal, what: StepSuspended) -> None:
     if what.otherwise is not None and not _fits(journal, node, what.otherwise):
         return
     due_at = due_at_of(journal, what)
-    journal.payload_bytes += what.otherwise.size if what.otherwise else 0
+    journal.payload_bytes += (what.otherwise.size if what.otherwise else 0) - _replaceable(journal.nodes[node])
     until = what.timeout is None and what.until is not None
     journal.update(node, status="waiting", due_at=due_at, until=until, otherwise=what.otherwise)
     journal.record("suspended", node, attempt=what.attempt)

@@ -66,7 +66,7 @@ def retry(journal: Journal, what: Retry, *, key: str) -> None:
     state = journal.nodes[failed]
     if state.reported is not None:
         # The step has said what it had to say, and its route failed: that alone is asked again.
-        journal.update(failed, status="choosing", settled_at=None, error=None)
+        journal.update(failed, status="choosing", settled_at=journal.now, error=None)
         journal.effects.append(Choose(failed, state.reported.event))
     else:
         journal.update(failed, settled_at=None, error=None, forgiven=state.attempt)

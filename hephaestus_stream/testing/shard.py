@@ -79,14 +79,18 @@ class SimulatedShard:
         return self._profile.catalog
 
     def add(self, workflow: type[Workflow[Any]]) -> None:
-        """Gives the worker a workflow.
+        """Gives the worker a workflow; runs of it that were parked for lack of it go on.
 
         Raises:
             DuplicateWorkflowError: It has another class of that name and version.
         """
-        if workflow not in self._workflows:
-            self._profile = _profile([*self._workflows, workflow], self._cipher)
-            self._workflows.append(workflow)
+        if workflow in self._workflows:
+            return
+        found = [run for run in orphans(self._tables(), worker_lost=False).taken_over if self._is_parked(run)]
+        self._profile = _profile([*self._workflows, workflow], self._cipher)
+        self._workflows.append(workflow)
+        self._taken_over += [run for run in found if not self._is_parked(run)]
+        self._held.clear()
 
     async def deploy(self, workflows: Iterable[type[Workflow[Any]]]) -> None:
         """The worker is closed in order, and one takes over that has these workflows.
@@ -150,6 +154,10 @@ class SimulatedShard:
         self._taken_over = found.taken_over
         while found.suspects:
             self._taken_over += found.suspects.turn()
+
+    def _is_parked(self, run: TakenOver) -> bool:
+        state = self._tables().state(run.key, run.run)
+        return state is not None and self.why_parked(state) is not None
 
     def _take(self) -> list[Source]:
         """The inputs of the next cycle, in the worker's order; one alone where each step has a commit of its own."""

@@ -135,7 +135,7 @@ class Simulator:
             CommandRefusedError: The engine refused.
         """
         __tracebackhide__ = True
-        self._shard.add(_checked(workflow))
+        await self._add(_checked(workflow))
         try:
             command = start_command(
                 workflow, id, payload, command_id=command_id, tags=tags, metadata=metadata, on_conflict=on_conflict
@@ -182,7 +182,7 @@ class Simulator:
         if _checked(workflow).definition.name != name:
             other = workflow.definition.name
             raise SimulatorError(f"{run.key} runs {name}, and {workflow.__name__} is {other}; give a version of {name}")
-        self._shard.add(workflow)
+        await self._add(workflow)
         await self._ask(migrate_command(workflow, run.id, run=run.run))
         self._runs[run.key, run.run] = workflow
         return self.get(run)
@@ -191,7 +191,7 @@ class Simulator:
         """The worker is closed in order, and one takes over that has these workflows and no others.
 
         Runs of versions that it lacks are parked: their events are kept, their timers held, until a worker that has
-        the version is deployed, or `migrate` moves them. `start` gives the worker its class as always.
+        the version is deployed, or `migrate` moves them. `start` and `migrate` give the worker their class as always.
 
         Raises:
             SimulatorError: One of them is no workflow.
@@ -369,6 +369,12 @@ class Simulator:
     def runs(self) -> tuple[SimulatedRun, ...]:
         """All runs, in the order of their starts."""
         return tuple(self._snapshot(*place) for place in self._runs)
+
+    async def _add(self, workflow: type[Workflow[Any]]) -> None:
+        """Gives the worker a class that it may lack, when no other verb is at work."""
+        __tracebackhide__ = True
+        async with self._verb():
+            self._shard.add(workflow)
 
     async def _steer(self, model: type[PlainT], run: SimulatedRun, told: Told) -> SimulatedRun:
         __tracebackhide__ = True

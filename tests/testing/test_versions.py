@@ -82,6 +82,19 @@ async def test_a_timer_that_was_due_while_its_run_was_parked_fires_when_the_vers
     assert simulator.get(run).ended_at == "late"
 
 
+async def test_parked_runs_go_on_when_another_is_started_in_their_version() -> None:
+    simulator = Simulator()
+    told = await simulator.start(First, "told", None)
+    late = await simulator.start(First, "late", None)
+    await simulator.deploy(Second)
+    await simulator.resume(told, First.ask.received)
+    await simulator.skip(2 * HOUR)
+
+    await simulator.start(First, "new", None)
+
+    assert (simulator.get(told).ended_at, simulator.get(late).ended_at) == ("end", "late")
+
+
 async def test_a_held_timer_fires_when_its_run_has_moved() -> None:
     simulator = Simulator()
     run = await simulator.start(First, "a", None)
