@@ -182,10 +182,10 @@ class _Consumer(driver.Consumer):
     async def _fetch(self) -> list[Chunk]:
         feed = self.feed
         await feed.everything_arrived()
+        await asyncio.sleep(self._next_fetch_at - time.monotonic())
         if not self.flow_active:
             # Faust would drop what is read now, though the epoch is right.
             await self.wait(self.can_resume_flow.wait())
-        await asyncio.sleep(self._next_fetch_at - time.monotonic())
         epoch = feed.epoch
         try:
             partitions, all_open = feed.wanted()
