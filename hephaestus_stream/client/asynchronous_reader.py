@@ -65,7 +65,7 @@ class AsyncReader:
             workflow: The class, or its stored name with the full key as the id; or a `Run`, whose own position is the
                 minimum then: no former owner of its partition answers with the past.
             id: The business value.
-            run: Which run; else the live one that started last, else the one that started last.
+            run: Which run; else the live one that started last, else the one that ended last.
             minimum: The position of an answer that it must know of.
 
         Raises:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Iterable
-from typing import Final
+from datetime import UTC, datetime
+from typing import Annotated, Final
 
 import msgspec
 
@@ -16,6 +17,7 @@ from hephaestus_stream.wire.instance import InstanceCount, InstanceCounts, Insta
 from hephaestus_stream.wire.query import Order
 
 _FORM: Final = 1
+_LAST: Final = microseconds(datetime.max.replace(tzinfo=UTC))
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -25,7 +27,7 @@ class Place(msgspec.Struct, frozen=True, array_like=True, order=True):
         started: Microseconds since 1970.
     """
 
-    started: int
+    started: Annotated[int, msgspec.Meta(ge=0, le=_LAST)]
     key: str
     run: str
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -40,6 +41,8 @@ _MOST_NAMED: Final = 2_000
 """Runs with a prefix that are sorted in memory; beyond it the others are gone through by their time."""
 
 _AT_ONCE: Final = 200
+
+_COUNTED: Final = frozenset(("workflow", "version", "status", "waiting_at"))
 
 
 class _Stream(NamedTuple):
@@ -89,9 +92,9 @@ def count(committed: Committed, which: InstanceFilter, by: Collection[CountBy]) 
 
 
 def _is_counted(which: InstanceFilter) -> bool:
-    """Whether what is asked for is counted beforehand."""
-    counted = {"workflow", "version", "status", "waiting_at"}
-    return all(name in counted or value in (None, ()) for name, value in which)
+    """Whether what is asked for is counted beforehand; what is more than a filter says nothing of it."""
+    asked = (name for name in InstanceFilter.model_fields if getattr(which, name) not in (None, ()))
+    return _COUNTED.issuperset(asked)
 
 
 def _kinds(committed: Committed, which: InstanceFilter) -> Counter[tuple[str, Status, str | None]]:
@@ -150,8 +153,8 @@ def _streams(committed: Committed, which: InstanceFilter) -> list[_Stream]:
 
 
 def _window(which: InstanceFilter, after: Place | None, *, newest: bool) -> _Window:
-    start = b"" if which.started_from is None else TIME.pack(microseconds(which.started_from))
-    end = None if which.started_to is None else TIME.pack(microseconds(which.started_to))
+    start = b"" if which.started_from is None else _bound(which.started_from)
+    end = None if which.started_to is None else _bound(which.started_to)
     if after is not None:
         suffix = TIME.pack(after.started) + after.key.encode() + NUL + after.run.encode()
         if newest:
@@ -159,6 +162,11 @@ def _window(which: InstanceFilter, after: Place | None, *, newest: bool) -> _Win
         else:
             start = max(start, suffix + NUL)
     return _Window(start, end, newest)
+
+
+def _bound(moment: datetime) -> bytes:
+    """Where a moment stands among the starts; none of them is before 1970, and such a number would stand behind all."""
+    return TIME.pack(max(microseconds(moment), 0))
 
 
 def _runs(committed: Committed, which: InstanceFilter, window: _Window) -> Iterator[tuple[Place, Summary | None]]:

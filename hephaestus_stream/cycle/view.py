@@ -21,7 +21,7 @@ _CHAPTERS: Final = 20
 
 
 def find(committed: Committed, key: str, *, workflow: str | None, run: str | None) -> State:
-    """The run that is named, else the live one that started last, else the one that started last.
+    """The run that is named, else the live one that started last, else the one that ended last.
 
     Raises:
         RunNotFoundError: There is none.
@@ -97,12 +97,15 @@ _DUE: Final = frozenset(("waiting", "retrying"))
 def _latest(committed: Committed, key: str, *, workflow: str | None) -> str | None:
     value = committed.get(KEYS + key.encode())
     record = KeyRecord() if value is None else decode_key(value)
-    runs = record.live(workflow) or tuple(run for run in record.runs if workflow in {None, run.workflow})
+    live = record.live(workflow)
+    if not live:
+        # The one that a command means which may be for an ended run, as a retry.
+        return next((run.run for run in reversed(record.runs) if workflow in {None, run.workflow}), None)
 
     def started(run: Run) -> bytes:
         return committed.get(BY_NAME + _place(key, run.run)) or b""
 
-    return max(runs, key=started).run if runs else None
+    return max(live, key=started).run
 
 
 def _place(key: str, run: str) -> bytes:

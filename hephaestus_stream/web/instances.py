@@ -12,11 +12,11 @@ from fastapi import APIRouter, Depends, Header, Path, Query
 
 from hephaestus_stream.errors import PartitionUnavailableError
 from hephaestus_stream.runtime.facade import WorkerFacade
-from hephaestus_stream.runtime.queries.peer import PARTITIONS_HEADER, WORKER_HEADER
 from hephaestus_stream.runtime.queries.reads import InstanceReads
 from hephaestus_stream.web.problems import ProblemError, responses
 from hephaestus_stream.web.tokens import requires
 from hephaestus_stream.wire.command import Name
+from hephaestus_stream.wire.http import PARTITIONS_HEADER, WORKER_HEADER
 from hephaestus_stream.wire.instance import HistoryPage, InstanceCounts, InstancePage, InstanceView
 from hephaestus_stream.wire.key import split_key
 from hephaestus_stream.wire.query import CountBy, InstanceFilter, InstanceQuery

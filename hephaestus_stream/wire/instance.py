@@ -84,7 +84,7 @@ class InstanceView(InstanceSummary):
         parked: Why the owner cannot go on with it: its version, or a key, is missing there.
         sequence: The number of the last event of its history.
         partition: Of the key.
-        position: The offset of `commands` up to which the owner has applied all: what a later `minimum` may be.
+        position: The offset of the last of `commands` that the owner has applied: what a later `minimum` may be.
     """
 
     input: JsonValue
@@ -104,6 +104,7 @@ UnavailableReason = Literal[
     "opening",  # its owner replays, or is just being told that it is the owner
     "closed",  # its owner cannot own it safely, and says why
     "unreachable",  # its owner does not answer, or serves no HTTP
+    "busy",  # its owner has too much to read at the moment, or for this question
     "behind",  # whoever answered has not applied all that was asked for: a former owner, or one that is slow
 ]
 

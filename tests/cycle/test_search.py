@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from hephaestus_stream.core.state import NodeState, State
 from hephaestus_stream.cycle import search
-from hephaestus_stream.cycle.index import derive
+from hephaestus_stream.cycle.index import COUNTS, derive
 from hephaestus_stream.cycle.memory import MemoryStore
 from hephaestus_stream.cycle.paging import decode_cursor, encode_cursor, merge, place_of
 from hephaestus_stream.cycle.record import encode
@@ -25,6 +27,8 @@ pytestmark = pytest.mark.parity(25)
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 PARTITIONS = 3
 
+ANCIENT = datetime(1944, 10, 9, tzinfo=UTC)
+
 minutes = st.integers(0, 6).map(lambda number: BEGIN + timedelta(minutes=number))
 states = st.builds(
     State,
@@ -36,6 +40,8 @@ states = st.builds(
     input=st.just(b"null"),
     started_at=minutes,
     updated_at=minutes,
+    paused=st.booleans(),
+    halted=st.none() | st.just("a bug"),
     tags=st.sets(st.sampled_from(["red", "blue"])).map(lambda tags: tuple(sorted(tags))),
     nodes=st.dictionaries(
         st.sampled_from(["pay", "ship"]),
@@ -43,6 +49,7 @@ states = st.builds(
     ),
 )
 changes = st.lists(st.tuples(states, st.booleans()), max_size=6)
+bounds = st.none() | minutes | st.just(ANCIENT)
 filters = st.builds(
     InstanceFilter,
     workflow=st.none() | st.sampled_from(["Order", "Permit", "Other"]),
@@ -50,10 +57,12 @@ filters = st.builds(
     status=st.lists(st.sampled_from(["running", "waiting", "completed", "failed"]), max_size=2, unique=True).map(tuple),
     tag=st.lists(st.sampled_from(["red", "blue"]), max_size=2, unique=True).map(tuple),
     waiting_at=st.none() | st.sampled_from(["pay", "ship", "other"]),
-    started_from=st.none() | minutes,
-    started_to=st.none() | minutes,
-    updated_from=st.none() | minutes,
-    updated_to=st.none() | minutes,
+    started_from=bounds,
+    started_to=bounds,
+    updated_from=bounds,
+    updated_to=bounds,
+    paused=st.none() | st.booleans(),
+    halted=st.none() | st.booleans(),
     id_prefix=st.none() | st.sampled_from(["a", "b", "order::a", "permit::", "x"]),
 )
 
@@ -100,6 +109,8 @@ def fits(which: InstanceFilter, state: State) -> bool:
         and (which.started_to is None or state.started_at < which.started_to)
         and (which.updated_from is None or which.updated_from <= state.updated_at)
         and (which.updated_to is None or state.updated_at < which.updated_to)
+        and which.paused in {None, state.paused}
+        and which.halted in {None, state.halted is not None}
         and (state.key if "::" in prefix else state.key.partition("::")[2]).startswith(prefix)
     )
 
@@ -196,6 +207,41 @@ def test_a_new_life_of_a_name_leaves_nothing_of_the_old_one() -> None:
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidCursorError):
         decode_cursor(cursor, "newest")
+
+
+@pytest.mark.parametrize("started", [-1, 2**63, 253_402_300_800_000_000])
+def test_a_cursor_behind_all_time_is_refused(started: int) -> None:
+    content = json.dumps([1, "newest", [started, "order::a", "1"]]).encode()
+    with pytest.raises(InvalidCursorError):
+        decode_cursor(base64.urlsafe_b64encode(content).decode().rstrip("="), "newest")
+
+
+class More(InstanceFilter):
+    """A question with something that is no filter, as the route of the counts has it."""
+
+    by: tuple[CountBy, ...] = ("status",)
+
+
+class Watched(MemoryStore):
+    """Remembers what was looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scans: list[bytes] = []
+
+    def scan(
+        self, prefix: bytes, *, start: bytes | None = None, end: bytes | None = None, limit: int, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        self.scans.append(prefix)
+        return super().scan(prefix, start=start, end=end, limit=limit, reverse=reverse)
+
+
+def test_what_is_counted_beforehand_is_not_counted_again() -> None:
+    store = Watched()
+    store.write({b"iorder::a\x001": encode(State("order::a", "1", "Order", 1, "running", b"null", BEGIN, BEGIN))})
+    store.scans.clear()
+    assert search.count(store, More(workflow="Order"), by=()).total == 1
+    assert {prefix[:1] for prefix in store.scans} == {COUNTS}
 
 
 def test_a_cursor_of_the_other_order_is_refused() -> None:

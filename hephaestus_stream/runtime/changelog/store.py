@@ -88,6 +88,11 @@ class Store:
         return self._standing
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it is closed, or will be once nobody reads: who reads for long asks, and ends."""
+        return self._closed
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing in it, as in a folder that was just made."""
         return not self.scan(b"", limit=1)

@@ -12,15 +12,13 @@ from pydantic import BaseModel, ValidationError
 
 from hephaestus_stream.errors import PartitionUnavailableError, RunNotFoundError
 from hephaestus_stream.runtime.queries.directory import Member
+from hephaestus_stream.runtime.queries.reads import READ_SECONDS
+from hephaestus_stream.wire.http import PARTITIONS_HEADER, WORKER_HEADER
 from hephaestus_stream.wire.instance import Unavailable, UnavailableReason
 
-PARTITIONS_HEADER: Final = "Hephaestus-Partitions"
-"""The partitions that a worker asks another one for."""
-
-WORKER_HEADER: Final = "Hephaestus-Worker"
-"""The id of the worker that is meant."""
-
-TIMEOUT_SECONDS: Final = 5.0
+_CONNECT_SECONDS: Final = 5.0
+_LAST_WORD_SECONDS: Final = 1.0
+"""What the owner gets on top to say that it needs longer."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -37,12 +35,19 @@ class Peers:
     def __init__(self, token: str | None) -> None:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         # A proxy of the environment is for the world outside.
-        self._client = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._client = httpx.AsyncClient(headers=headers, trust_env=False)
 
     async def ask(
-        self, member: Member, path: str, model: type[ModelT], *, partitions: Collection[int], parameters: Parameters
+        self,
+        member: Member,
+        path: str,
+        model: type[ModelT],
+        *,
+        partitions: Collection[int],
+        parameters: Parameters,
+        seconds: float = READ_SECONDS,
     ) -> ModelT | tuple[Unavailable, ...]:
-        """Asks a worker about partitions of its own.
+        """Asks a worker about partitions of its own, for so long and a moment more.
 
         Raises:
             RunNotFoundError: It has no such run.
@@ -53,8 +58,13 @@ class Peers:
             return lacking(partitions, "unreachable", "its owner serves no HTTP: `http` is off there")
         headers = {PARTITIONS_HEADER: ",".join(map(str, sorted(partitions))), WORKER_HEADER: member.id}
         try:
-            answer = await self._client.get(f"{member.url}{path}", params=_given(parameters), headers=headers)
-        except httpx.HTTPError as error:
+            answer = await self._client.get(
+                f"{member.url}{path}",
+                params=_given(parameters),
+                headers=headers,
+                timeout=httpx.Timeout(_CONNECT_SECONDS, read=seconds + _LAST_WORD_SECONDS),
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             message = f"its owner at {member.url} does not answer ({type(error).__name__})"
             return lacking(partitions, "unreachable", message)
         if answer.status_code == HTTPStatus.OK:

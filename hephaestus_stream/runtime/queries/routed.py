@@ -14,6 +14,7 @@ from hephaestus_stream.errors import PartitionUnavailableError
 from hephaestus_stream.runtime.queries.directory import Directory, Member
 from hephaestus_stream.runtime.queries.owned import OwnedReads
 from hephaestus_stream.runtime.queries.peer import Parameters, Peers, found, instance_path, lacking
+from hephaestus_stream.runtime.queries.reads import COUNT_SECONDS, READ_SECONDS
 from hephaestus_stream.wire.instance import HistoryPage, InstanceCounts, InstancePage, InstanceView, Unavailable
 from hephaestus_stream.wire.partition import partition_for
 from hephaestus_stream.wire.query import CountBy, InstanceFilter, InstanceQuery
@@ -79,6 +80,7 @@ class RoutedReads:
             parameters,
             lambda own: self._owned.count(which, by=by, partitions=own),
             partitions,
+            seconds=COUNT_SECONDS,
         )
         return add([*answers, InstanceCounts(total=0, unavailable=unavailable)])
 
@@ -133,6 +135,8 @@ class RoutedReads:
         parameters: Parameters,
         ask_own: Callable[[Collection[int]], Awaitable[ModelT]],
         partitions: Collection[int] | None,
+        *,
+        seconds: float = READ_SECONDS,
     ) -> tuple[list[ModelT], tuple[Unavailable, ...]]:
         """Asks each owner once; every partition is answered by one of them, or named."""
         owners = self._directory.owners()
@@ -148,7 +152,7 @@ class RoutedReads:
         async def ask(owner: Member, asked: list[int]) -> ModelT | tuple[Unavailable, ...]:
             if owner.id == self._directory.own.id:
                 return await ask_own(asked)
-            return await self._peers.ask(owner, path, model, partitions=asked, parameters=parameters)
+            return await self._peers.ask(owner, path, model, partitions=asked, parameters=parameters, seconds=seconds)
 
         answers = await asyncio.gather(*(ask(owner, asked) for owner, asked in by_owner.items()))
         missing = [each for answer in answers if isinstance(answer, tuple) for each in answer]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from pathlib import Path
@@ -11,13 +12,17 @@ import pytest
 import pytest_asyncio
 from pydantic import JsonValue
 
+from hephaestus_stream import Done, WaitForEvent, Workflow
+from hephaestus_stream.cycle.committed import Committed
 from hephaestus_stream.errors import InvalidCursorError, PartitionUnavailableError, RunNotFoundError, StoppedError
+from hephaestus_stream.runtime.queries import owned
 from hephaestus_stream.runtime.queries.directory import Member
+from hephaestus_stream.runtime.queries.look import Look
 from hephaestus_stream.runtime.queries.owned import OpenShard, OwnedReads
 from hephaestus_stream.runtime.queries.peer import Peers
 from hephaestus_stream.wire.instance import InstanceCounts, Unavailable
 from hephaestus_stream.wire.query import InstanceFilter, InstanceQuery
-from hephaestus_stream.wire.request import resume_command, start_command
+from hephaestus_stream.wire.request import cancel_command, resume_command, start_command
 from tests.cycle.flows import Chain, Order, Retried, Review, Stars, Twice
 from tests.cycle.partition import BEGIN, Partition
 from tests.runtime.changelog.on_disk import OnDisk
@@ -25,6 +30,15 @@ from tests.runtime.changelog.on_disk import OnDisk
 pytestmark = pytest.mark.parity(25)
 
 POSITION = 7
+
+
+class Unscoped(Workflow[None], key="unscoped", scope="none"):
+    """Has several live runs of a key."""
+
+    ask = WaitForEvent()
+    end = Done()
+    start = ask
+    transitions = (ask.received.to(end),)
 
 
 class Owner:
@@ -57,7 +71,8 @@ async def test_an_instance_is_told_with_its_nodes_results_and_next_timer(owner: 
     assert (waiting.status, waiting.waiting_at, waiting.tags) == ("waiting", ("stars",), ("vip",))
     assert waiting.input == {"quantity": 2, "note": ""}
     assert waiting.next_timer == BEGIN + timedelta(hours=1)
-    assert (waiting.partition, waiting.position, waiting.sequence) == (0, POSITION, 4)
+    assert (waiting.partition, waiting.position, waiting.sequence) == (0, POSITION - 1, 4)
+    assert await owner.reads.get("review::a", minimum=waiting.position) == waiting
 
     await owner.partition.send(resume_command(Review, "a", Review.stars.received, Stars(stars=5)))
     ended = await owner.reads.get("review::a", run="run-a", workflow="Review")
@@ -175,6 +190,65 @@ async def test_a_closed_store_is_told_and_closing_waits_for_who_reads(owner: Own
         await owner.reads.get("review::a")
     with pytest.raises(StoppedError), owner.disk.store.reading():
         pass
+
+
+async def test_a_look_that_takes_long_does_not_hold_up_the_shard_that_closes(owner: Owner) -> None:
+    has_begun = threading.Event()
+
+    def look_for_ever(committed: Committed) -> None:
+        while True:
+            committed.get(b"kreview::a")
+            has_begun.set()
+
+    look = Look(owner.disk.store, seconds=60)
+    looking = asyncio.create_task(asyncio.to_thread(look.take, look_for_ever))
+    await asyncio.to_thread(has_begun.wait)
+    await asyncio.to_thread(owner.disk.store.close)
+    with pytest.raises(StoppedError):
+        await looking
+
+
+async def test_a_look_ends_with_who_asked(owner: Owner) -> None:
+    await owner.partition.send(*(start_command(Review, f"r{number}", Order()) for number in range(300)))
+    asking = asyncio.create_task(owner.reads.count(InstanceFilter(updated_from=BEGIN)))
+    for _ in range(2):
+        await asyncio.sleep(0)
+    (look,) = owner.reads.looks
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    with pytest.raises(StoppedError):
+        look.take(lambda committed: committed.get(b"kreview::a"))
+    assert not owner.reads.looks
+
+
+async def test_a_partition_with_too_much_to_look_at_is_busy(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    await owner.partition.send(start_command(Review, "a", Order()))
+    monkeypatch.setattr(owned, "COUNT_SECONDS", -1)
+    counts = await owner.reads.count(InstanceFilter(updated_from=BEGIN))
+    assert [(each.reason, "narrow the question" in each.message) for each in counts.unavailable] == [("busy", True)]
+    monkeypatch.setattr(owned, "MOST_LOOKS", 0)
+    with pytest.raises(PartitionUnavailableError, match="too many questions"):
+        await owner.reads.get("review::a")
+
+
+async def test_a_worker_whose_url_is_none_is_unreachable() -> None:
+    peers = Peers(None)
+    answer = await peers.ask(Member("a", "http://[nonsense"), "/counts", InstanceCounts, partitions=[1], parameters={})
+    await peers.close()
+    assert isinstance(answer, tuple)
+    assert [each.reason for each in answer] == ["unreachable"]
+
+
+async def test_of_ended_runs_the_one_is_meant_that_ended_last_as_by_a_command(owner: Owner) -> None:
+    partition = owner.partition = Partition([Unscoped])
+    partition.store = owner.disk
+    for run in ("first", "second"):
+        await partition.send(start_command(Unscoped, "a", None, command_id=run))
+        partition.now += timedelta(minutes=1)
+    for run in ("second", "first"):
+        await partition.send(cancel_command(Unscoped, "a", run=run))
+    assert (await owner.reads.get("unscoped::a")).run == "first"
 
 
 async def test_a_worker_that_ends_tells_so(owner: Owner) -> None:
