@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -33,6 +33,7 @@ from hephaestus_stream.errors import (
     NoAnswerError,
     PartitionUnavailableError,
     RunNotFoundError,
+    UsageError,
 )
 from hephaestus_stream.wire.command import Command, encode_command
 from hephaestus_stream.wire.http import NAMESPACE_HEADER
@@ -49,6 +50,15 @@ _LONGEST_WAIT: Final = 60.0
 _LAST_WORD_SECONDS: Final = 2.0
 """What a worker gets on top to say that it has no answer."""
 _ADDRESSING: Final = frozenset({"type", "id", "key", "schema"})
+
+_NEXT: Final = (httpx.HTTPError, PartitionUnavailableError, ApiUnreachableError, NoAnswerError)
+"""Where one worker fails like that, the next is asked."""
+
+_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, PartitionUnavailableError, ApiUnreachableError)
+"""Those after which a command has certainly reached no topic."""
+
+# What is on this machine needs no proxy, whatever the environment says.
+_DIRECT: Final = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
 
 _UNAVAILABLE: Final = retry_if_exception_type(PartitionUnavailableError)
 _STOP: Final = stop_after_delay(PATIENCE_SECONDS)
@@ -75,13 +85,18 @@ class ApiPlace:
         shown = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
         return {NAMESPACE_HEADER: self.namespace, **shown}
 
-    def unreachable(self, error: httpx.HTTPError | None) -> ApiUnreachableError:
-        """Nobody answers."""
+    def failure(self, failures: Sequence[Exception]) -> HephaestusError:
+        """What is told where none of them has an answer: what one of them has said, else that nobody answers."""
+        for told in failures:
+            if isinstance(told, HephaestusError):
+                return told
         where = ", ".join(self.urls)
-        return ApiUnreachableError(
-            f"no worker answers over HTTP at {where} ({type(error).__name__}): start one, or say where one is with the "
-            "setting `api` (HEPHAESTUS_API, --api)"
+        unreachable = ApiUnreachableError(
+            f"no worker answers over HTTP at {where} ({type(failures[-1]).__name__}): start one, or say where one is "
+            "with the setting `api` (HEPHAESTUS_API, --api)"
         )
+        unreachable.__cause__ = failures[-1]
+        return unreachable
 
 
 def api_place(api: str | None, token: str | None, namespace: str) -> ApiPlace:
@@ -102,7 +117,7 @@ class Api:
 
     def __init__(self, place: ApiPlace) -> None:
         self._place = place
-        self._client = httpx.Client(headers=place.headers, timeout=TIMEOUT_SECONDS)
+        self._client = httpx.Client(headers=place.headers, timeout=TIMEOUT_SECONDS, mounts=_DIRECT)
 
     def ask(self, question: Question[ResultT]) -> ResultT:
         """The answer.
@@ -123,13 +138,13 @@ class Api:
         self._client.close()
 
     def _once(self, question: Question[ResultT]) -> ResultT:
-        failure: httpx.HTTPError | None = None
+        failures: list[Exception] = []
         for url in self._place.urls:
             try:
                 return _read(question, self._client.get(url + question.path, params=question.parameters))
-            except httpx.HTTPError as error:
-                failure = error
-        raise self._place.unreachable(failure) from failure
+            except _NEXT as error:
+                failures.append(error)
+        raise self._place.failure(failures)
 
 
 class AsyncApi:
@@ -137,7 +152,7 @@ class AsyncApi:
 
     def __init__(self, place: ApiPlace) -> None:
         self._place = place
-        self._client = httpx.AsyncClient(headers=place.headers, timeout=TIMEOUT_SECONDS)
+        self._client = httpx.AsyncClient(headers=place.headers, timeout=TIMEOUT_SECONDS, mounts=_DIRECT)
 
     async def ask(self, question: Question[ResultT]) -> ResultT:
         """The answer, as of `Api.ask`."""
@@ -163,13 +178,14 @@ class AsyncApi:
         deadline = time.monotonic() + within
         body = body_of(command)
         path = f"/instances/{quote(command.key, safe='')}/{command.type}"
-        sent = {**headers, "Idempotency-Key": command.id, "Content-Type": "application/json"}
-        failure: httpx.HTTPError | None = None
+        sent = _headers_of(command, headers)
+        may_have_arrived = False
         asking = AsyncRetrying(retry=retry_if_exception(_may_pass), stop=_given_up(within), wait=_WAIT, reraise=True)
         async for attempt in asking:
             with attempt:
-                left = max(0.1, deadline - time.monotonic())
+                failures: list[Exception] = []
                 for url in self._place.urls:
+                    left = max(0.1, deadline - time.monotonic())
                     try:
                         answer = await self._client.post(
                             url + path,
@@ -178,13 +194,13 @@ class AsyncApi:
                             params={"wait": min(left, _LONGEST_WAIT)},
                             timeout=left + _LAST_WORD_SECONDS,
                         )
-                    except httpx.HTTPError as error:
-                        failure = error
-                    else:
                         return _reply(command, answer)
-                if isinstance(failure, httpx.ConnectError):
-                    raise self._place.unreachable(failure) from failure
-                raise no_answer(command) from failure
+                    except _NEXT as error:
+                        failures.append(error)
+                        may_have_arrived = may_have_arrived or not isinstance(error, _NOT_SENT)
+                if may_have_arrived:
+                    raise no_answer(command) from failures[-1]
+                raise self._place.failure(failures)
         raise AssertionError("the last attempt raises")  # pragma: no cover
 
     async def close(self) -> None:
@@ -192,19 +208,32 @@ class AsyncApi:
         await self._client.aclose()
 
     async def _once(self, question: Question[ResultT]) -> ResultT:
-        failure: httpx.HTTPError | None = None
+        failures: list[Exception] = []
         for url in self._place.urls:
             try:
                 return _read(question, await self._client.get(url + question.path, params=question.parameters))
-            except httpx.HTTPError as error:
-                failure = error
-        raise self._place.unreachable(failure) from failure
+            except _NEXT as error:
+                failures.append(error)
+        raise self._place.failure(failures)
 
 
 def body_of(command: Command) -> bytes:
     """A command's fields but those that stand in the path and the headers."""
     document: dict[str, object] = msgspec.json.decode(encode_command(command))
     return msgspec.json.encode({name: value for name, value in document.items() if name not in _ADDRESSING})
+
+
+def _headers_of(command: Command, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """The headers of a request; the id is Unicode, which is UTF-8 in them.
+
+    Raises:
+        CommandError: The id would come out as another one.
+    """
+    if command.id != command.id.strip(" "):
+        problem = f"the command's id '{command.id}' begins or ends with a space, which HTTP takes away: leave it out"
+        raise CommandError(problem, reason="undecodable", id=command.id, key=command.key)
+    sent = {**headers, "Idempotency-Key": command.id, "Content-Type": "application/json"}
+    return [(name.encode(), value.encode()) for name, value in sent.items()]
 
 
 def no_answer(command: Command) -> NoAnswerError:
@@ -215,7 +244,7 @@ def no_answer(command: Command) -> NoAnswerError:
 def _may_pass(error: BaseException) -> bool:
     """Whether the same command may be answered the next time."""
     return isinstance(error, PartitionUnavailableError | NoAnswerError) or isinstance(
-        error.__cause__, httpx.ConnectError
+        error.__cause__, httpx.ConnectError | httpx.ConnectTimeout
     )
 
 
@@ -247,12 +276,16 @@ def _reply(command: Command, answer: httpx.Response) -> Reply:
     problem = _problem_in(answer)
     if problem.reply is not None:
         return problem.reply
-    kind = problem.type.rpartition(":")[2]
-    if answer.status_code == HTTPStatus.GATEWAY_TIMEOUT:
-        raise no_answer(command)
-    if kind in {"invalid-request", "invalid-command", "too-large"}:
-        raise CommandError(problem.detail, reason=problem.reason or "invalid_payload", id=command.id, key=command.key)
-    raise _error(problem, answer)
+    match answer.status_code:
+        case 413:
+            raise CommandError(_detail(problem, answer), reason="too_large", id=command.id, key=command.key)
+        case 400 | 414 | 415 | 422 if _kind(problem) != "invalid-key":
+            reason = problem.reason or "invalid_payload"
+            raise CommandError(_detail(problem, answer), reason=reason, id=command.id, key=command.key)
+        case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise no_answer(command)
+        case _:
+            raise _error(problem, answer)
 
 
 def _problem_in(answer: httpx.Response) -> _Problem:
@@ -272,8 +305,7 @@ def _read(question: Question[ResultT], answer: httpx.Response) -> ResultT:
 
 
 def _error(problem: _Problem, answer: httpx.Response) -> HephaestusError:
-    detail = problem.detail or f"{answer.url.netloc.decode()} answers {answer.status_code}"
-    kind = problem.type.rpartition(":")[2]
+    detail, kind = _detail(problem, answer), _kind(problem)
     match answer.status_code:
         case 401 | 403:
             return ApiRefusedError(
@@ -291,5 +323,18 @@ def _error(problem: _Problem, answer: httpx.Response) -> HephaestusError:
             return InvalidCursorError(detail)
         case 422 if kind == "invalid-key":
             return InvalidKeyError(detail)
+        case 400 | 414 | 422:
+            return UsageError(f"this cannot be asked: {detail}")
         case _:
-            return ApiUnreachableError(f"{answer.url.netloc.decode()} answers {answer.status_code}: {detail}")
+            where = answer.url.netloc.decode()
+            return ApiUnreachableError(
+                f"{where} answers {answer.status_code}{f': {problem.detail}' * bool(problem.detail)}"
+            )
+
+
+def _kind(problem: _Problem) -> str:
+    return problem.type.rpartition(":")[2]
+
+
+def _detail(problem: _Problem, answer: httpx.Response) -> str:
+    return problem.detail or f"{answer.url.netloc.decode()} answers {answer.status_code}"

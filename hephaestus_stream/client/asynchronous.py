@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 from weakref import WeakKeyDictionary
 
 from hephaestus_stream.client.asynchronous_reader import AsyncReader
@@ -31,9 +31,6 @@ from hephaestus_stream.wire.command import Command, ContinueCommand, PauseComman
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.request import AnyWorkflow
-
-if TYPE_CHECKING:
-    pass
 
 InputT = TypeVar("InputT")
 PayloadT = TypeVar("PayloadT")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Unpack
 from weakref import WeakKeyDictionary
 
 from hephaestus_stream.client.options import Reach
+from hephaestus_stream.client.polled_watch import ASK_AGAIN_SECONDS, PolledWatch
 from hephaestus_stream.client.questions import (
-    ASK_AGAIN_SECONDS,
     Filtering,
     counting,
     getting,
@@ -20,8 +20,9 @@ from hephaestus_stream.client.questions import (
 )
 from hephaestus_stream.client.run import Run
 from hephaestus_stream.client.snapshot import InstanceSnapshot
+from hephaestus_stream.client.transport import not_open
 from hephaestus_stream.client.watch import watch_of
-from hephaestus_stream.errors import ApiUnreachableError, RunNotFoundError
+from hephaestus_stream.errors import HephaestusError
 from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
 from hephaestus_stream.wire.output import HistoryRecord
 from hephaestus_stream.wire.query import MAX_PAGE, CountBy, Order
@@ -44,9 +45,11 @@ class AsyncReader:
         self._reach = reach
         self._api_place = (api, api_token, reach.connection.namespace)
         self._apis: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncApi] = WeakKeyDictionary()
+        self._is_closed = False
 
     async def _close_api(self) -> None:
-        """Lets the connections of the running loop go."""
+        """Asks nothing more, and lets the connections of the running loop go."""
+        self._is_closed = True
         api = self._apis.pop(asyncio.get_running_loop(), None)
         if api is not None:
             await api.close()
@@ -139,7 +142,7 @@ class AsyncReader:
                 yield HistoryRecord.model_validate(event)
             if page.after is None:
                 return
-            after = page.after
+            run, after = page.run, page.after
 
     async def watch(
         self,
@@ -183,30 +186,26 @@ class AsyncReader:
         *,
         run: str | None,
     ) -> AsyncIterator[HistoryRecord]:
-        after = 0
-        while True:
+        watch = PolledWatch(workflow, id, run=run)
+        while not watch.is_over:
             try:
-                page = await self._api().ask(telling(workflow, id, run=run, after=after))
-            except RunNotFoundError:
-                await asyncio.sleep(ASK_AGAIN_SECONDS)
-                continue
-            except ApiUnreachableError:
-                if not after:
-                    raise
-                await asyncio.sleep(ASK_AGAIN_SECONDS)  # it is started again, perhaps
-                continue
-            run = page.run
-            for event in page.events:
-                record = HistoryRecord.model_validate(event)
-                after = record.sequence
-                yield record
-            if page.after is None:
-                if not page.is_live:
-                    return
+                page = await self._api().ask(watch.question)
+            except HephaestusError as error:
+                watch.fail(error)
+            else:
+                for event in watch.tell(page):
+                    yield event
+            if watch.rests and not watch.is_over:
                 await asyncio.sleep(ASK_AGAIN_SECONDS)
 
     def _api(self) -> AsyncApi:
-        """The HTTP of the running loop."""
+        """The HTTP of the running loop.
+
+        Raises:
+            ClientClosedError: The client was closed.
+        """
+        if self._is_closed:
+            raise not_open(was_closed=True)
         loop = asyncio.get_running_loop()
         api = self._apis.get(loop)
         if api is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 from hephaestus_stream.client.blocking_reader import Reader
 from hephaestus_stream.client.completion import Completion
@@ -29,9 +29,6 @@ from hephaestus_stream.wire.command import Command, ContinueCommand, PauseComman
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.request import AnyWorkflow
-
-if TYPE_CHECKING:
-    pass
 
 InputT = TypeVar("InputT")
 PayloadT = TypeVar("PayloadT")

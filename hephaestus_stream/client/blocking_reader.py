@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from hephaestus_stream.client.options import Reach
+from hephaestus_stream.client.polled_watch import ASK_AGAIN_SECONDS, PolledWatch
 from hephaestus_stream.client.question import Question
 from hephaestus_stream.client.questions import (
-    ASK_AGAIN_SECONDS,
     Filtering,
     counting,
     getting,
@@ -21,8 +22,9 @@ from hephaestus_stream.client.questions import (
 )
 from hephaestus_stream.client.run import Run
 from hephaestus_stream.client.snapshot import InstanceSnapshot
+from hephaestus_stream.client.transport import not_open
 from hephaestus_stream.client.watch import watch_of
-from hephaestus_stream.errors import ApiUnreachableError, RunNotFoundError
+from hephaestus_stream.errors import HephaestusError
 from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
 from hephaestus_stream.wire.output import HistoryRecord
 from hephaestus_stream.wire.query import MAX_PAGE, CountBy, Order
@@ -41,11 +43,16 @@ class Reader:
         self._reach = reach
         self._api_place = (api, api_token, reach.connection.namespace)
         self._api: Api | None = None
+        self._is_closed = False
+        self._opening = threading.Lock()
 
     def _close_api(self) -> None:
-        """Lets the connections go."""
-        if self._api is not None:
-            self._api.close()
+        """Asks nothing more, and lets the connections go."""
+        with self._opening:
+            self._is_closed = True
+            api, self._api = self._api, None
+        if api is not None:
+            api.close()
 
     def get(
         self,
@@ -104,7 +111,7 @@ class Reader:
             yield from map(HistoryRecord.model_validate, page.events)
             if page.after is None:
                 return
-            after = page.after
+            run, after = page.run, page.after
 
     def watch(
         self,
@@ -129,32 +136,37 @@ class Reader:
         *,
         run: str | None,
     ) -> Iterator[HistoryRecord]:
-        after = 0
-        while True:
+        watch = PolledWatch(workflow, id, run=run)
+        while not watch.is_over:
             try:
-                page = self._ask(telling(workflow, id, run=run, after=after))
-            except RunNotFoundError:
-                time.sleep(ASK_AGAIN_SECONDS)
-                continue
-            except ApiUnreachableError:
-                if not after:
-                    raise
-                time.sleep(ASK_AGAIN_SECONDS)  # it is started again, perhaps
-                continue
-            run = page.run
-            for event in page.events:
-                record = HistoryRecord.model_validate(event)
-                after = record.sequence
-                yield record
-            if page.after is None:
-                if not page.is_live:
-                    return
+                page = self._ask(watch.question)
+            except HephaestusError as error:
+                watch.fail(error)
+            else:
+                yield from watch.tell(page)
+            if watch.rests and not watch.is_over:
                 time.sleep(ASK_AGAIN_SECONDS)
 
     def _ask(self, question: Question[ResultT]) -> ResultT:
-        if self._api is None:
-            # Whoever sends commands alone needs no HTTP, which takes a tenth of a second to import.
-            from hephaestus_stream.client.api import Api, api_place  # noqa: PLC0415 - as above
+        try:
+            return self._open_api().ask(question)
+        except RuntimeError:
+            if self._is_closed:  # by another thread, meanwhile
+                raise not_open(was_closed=True) from None
+            raise
 
-            self._api = Api(api_place(*self._api_place))
-        return self._api.ask(question)
+    def _open_api(self) -> Api:
+        """The HTTP of all threads.
+
+        Raises:
+            ClientClosedError: The client was closed.
+        """
+        with self._opening:
+            if self._is_closed:
+                raise not_open(was_closed=True)
+            if self._api is None:
+                # Whoever sends commands alone needs no HTTP, which takes a tenth of a second to import.
+                from hephaestus_stream.client.api import Api, api_place  # noqa: PLC0415 - as above
+
+                self._api = Api(api_place(*self._api_place))
+            return self._api

@@ -17,7 +17,7 @@ from hephaestus_stream.client.options import seconds_of
 from hephaestus_stream.client.questions import getting
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.snapshot import InstanceSnapshot
-from hephaestus_stream.client.transport import DEFAULT_TIMEOUT, which_id
+from hephaestus_stream.client.transport import DEFAULT_TIMEOUT, not_open, which_id
 from hephaestus_stream.encryption.cipher import Cipher
 from hephaestus_stream.encryption.command import sealed
 from hephaestus_stream.errors import ApiUnreachableError, ClientClosedError, PartitionUnavailableError, RunNotFoundError
@@ -51,6 +51,7 @@ class HttpTransport:
         self._api: AsyncApi | None = None
         self._thread: threading.Thread | None = None
         self._is_closed = False
+        self._closed_on: set[asyncio.Task[Any]] = set()
 
     @property
     def is_open(self) -> bool:
@@ -66,7 +67,7 @@ class HttpTransport:
         """
         with self._lock:
             if self._is_closed:
-                raise ClientClosedError("the client is closed: make another one")
+                raise not_open(was_closed=True)
             if self._loop is not None:
                 return
             self._api = AsyncApi(self._place())
@@ -128,8 +129,9 @@ class HttpTransport:
         return self._run(self._ended(run, id))
 
     async def _ended(self, run: Run | Receipt | AnyWorkflow, id: str | None) -> Completion:  # noqa: A002 - as above
-        api, not_before = self._require_api(), run.at if isinstance(run, Receipt) else None
+        api, not_before = self._require_api(), run.not_before if isinstance(run, Receipt) else None
         question = getting(run, id, run=None, minimum=None, cipher=self._cipher)
+        is_known = isinstance(run, Run | Receipt) and run.position is not None
         pauses = AsyncRetrying(
             retry=retry_if_exception_type(_NotYetError),
             wait=wait_exponential(_FIRST_PAUSE, _LONGEST_PAUSE, exp_base=1.5, min=_FIRST_PAUSE),
@@ -139,22 +141,34 @@ class HttpTransport:
             with attempt:
                 try:
                     found = await api.ask(question)
+                except RunNotFoundError:
+                    if is_known:
+                        raise  # whoever answers has taken it in: it has ended, and is not kept any more
                     has_answered = True
-                except (RunNotFoundError, PartitionUnavailableError):
-                    found, has_answered = None, True
+                    raise _NotYetError from None
+                except PartitionUnavailableError:
+                    has_answered = True
+                    raise _NotYetError from None
                 except ApiUnreachableError:
                     if not has_answered:
                         raise
-                    found = None  # it is started again, perhaps
-                if found is None or not _has_ended(found, not_before):
-                    raise _NotYetError
-                return _completion_of(found)
+                    raise _NotYetError from None  # it is started again, perhaps
+                if _has_ended(found, not_before):
+                    return _completion_of(found)
+                # From now on no other run of the id is meant.
+                question = getting(
+                    found.workflow, found.key, run=found.run, minimum=found.position, cipher=self._cipher
+                )
+                has_answered = is_known = True
+                raise _NotYetError
         raise AssertionError("it is tried for ever")  # pragma: no cover
 
     async def _end(self) -> None:
         loop = asyncio.get_running_loop()
-        others = [task for task in asyncio.all_tasks(loop) if task is not asyncio.current_task()]
-        for task in others:
+        await asyncio.sleep(0)  # what was sent just before has begun then, and can tell of its end
+        others = asyncio.all_tasks(loop).difference({asyncio.current_task()})
+        self._closed_on = {task for task in others if not task.cancelling()}
+        for task in self._closed_on:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         if self._api is not None:
@@ -162,28 +176,28 @@ class HttpTransport:
 
     def _require_api(self) -> AsyncApi:
         if self._api is None or self._loop is None:
-            problem = "closed: make another one" if self._is_closed else "not open: write `with` or call `open` first"
-            raise ClientClosedError(f"the client is {problem}")
+            raise not_open(was_closed=self._is_closed)
         return self._api
 
     def _run(self, work: Coroutine[Any, Any, ResultT]) -> Future[ResultT]:
-        loop = self._loop
-        if loop is None:
-            work.close()
-            raise ClientClosedError("the client is closed: make another one")
-        return asyncio.run_coroutine_threadsafe(_told(work), loop)
+        with self._lock:  # so that `close` ends it, or it does not begin
+            if self._loop is None:
+                work.close()
+                raise not_open(was_closed=self._is_closed)
+            return asyncio.run_coroutine_threadsafe(self._told(work), self._loop)
+
+    async def _told(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """What it returns; where the client is closed meanwhile, whoever waits is told so."""
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if asyncio.current_task() not in self._closed_on:
+                raise  # whoever waited has cancelled it
+            raise ClientClosedError("the client was closed while it waited for an answer") from None
 
 
 class _NotYetError(Exception):
     """The run lives."""
-
-
-async def _told(work: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """What it returns; where the client is closed meanwhile, whoever waits is told so."""
-    try:
-        return await work
-    except asyncio.CancelledError:
-        raise ClientClosedError("the client was closed while it waited for an answer") from None
 
 
 def _has_ended(found: InstanceSnapshot, not_before: datetime | None) -> bool:

@@ -18,10 +18,10 @@ from hephaestus_stream.client.replies import ReplyReader, any_partition
 from hephaestus_stream.client.run import Published, Receipt, Run
 from hephaestus_stream.client.scan import ALWAYS, CompletionWait
 from hephaestus_stream.client.sender import Headers, Sender
-from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, which_id
+from hephaestus_stream.client.transport import DEFAULT_REPEAT_AFTER, DEFAULT_TIMEOUT, not_open, which_id
 from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
 from hephaestus_stream.encryption.command import sealed
-from hephaestus_stream.errors import ClientClosedError, HephaestusError
+from hephaestus_stream.errors import HephaestusError
 from hephaestus_stream.telemetry.sent import SentCommand
 from hephaestus_stream.wire.command import Command, encode_command
 from hephaestus_stream.wire.connection import Connection
@@ -79,7 +79,7 @@ class KafkaTransport:
         """
         with self._lock:
             if self._is_closed:
-                raise ClientClosedError("the client is closed: make another one")
+                raise not_open(was_closed=True)
             if self._link is None:
                 self._link = self._connect()
 
@@ -172,8 +172,7 @@ class KafkaTransport:
     def _require_link(self) -> _Link:
         link = self._link
         if link is None:
-            problem = "closed: make another one" if self._is_closed else "not open: write `with` or call `open` first"
-            raise ClientClosedError(f"the client is {problem}")
+            raise not_open(was_closed=self._is_closed)
         return link
 
     def _pending(self, id: str, key: str, value: bytes, *, timeout: timedelta) -> Pending:  # noqa: A002 - the wire's own word
@@ -193,7 +192,7 @@ class KafkaTransport:
             return CompletionWait(run.key.encode(), run.workflow, run.run, run.partition, since)
         if isinstance(run, Receipt):
             since = ALWAYS if run.at is None else run.at.timestamp()
-            return CompletionWait(run.key.encode(), run.workflow, run.run, run.partition, since, not_before=run.at)
+            return CompletionWait(run.key.encode(), run.workflow, run.run, run.partition, since, run.not_before)
         if id is None:
             raise which_id(run)
         key = full_key(run.definition.key, id).encode()

@@ -27,9 +27,6 @@ from hephaestus_stream.wire.request import AnyWorkflow
 
 _logger: Final = logging.getLogger(__name__)
 
-ASK_AGAIN_SECONDS: Final = 0.5
-"""When a run that is watched by asking is asked for again."""
-
 PartsT = TypeVar("PartsT", InstancePage, InstanceCounts)
 FilterT = TypeVar("FilterT", bound=InstanceFilter)
 

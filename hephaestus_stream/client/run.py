@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hephaestus_stream.core.answer import AnswerEffect
+from hephaestus_stream.core.limits import MAX_CLOCK_DIFFERENCE
 from hephaestus_stream.errors import CommandRefusedError
 from hephaestus_stream.wire.command import CancelCommand, MigrateCommand, ResumeCommand, StartCommand, SteeringCommand
 from hephaestus_stream.wire.key import split_key
@@ -90,6 +91,16 @@ class Receipt:
     message: str | None = None
     duplicate: bool = False
     at: datetime | None = None
+
+    @property
+    def not_before(self) -> datetime | None:
+        """The moment before which the run had not ended as it will: the end before a retry is another one.
+
+        Ends are told by the clocks of workers; where nobody has answered, `at` is the broker's.
+        """
+        if self.at is None or self.position is not None:
+            return self.at
+        return self.at - MAX_CLOCK_DIFFERENCE
 
 
 def run_of(command: StartCommand, answer: Reply | Published) -> Run:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.run import Published, Receipt, Run
+from hephaestus_stream.errors import ClientClosedError
 from hephaestus_stream.wire.command import Command
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.request import AnyWorkflow
@@ -47,6 +48,12 @@ class Transport(Protocol):
     def completion(self, run: Run | Receipt | AnyWorkflow, id: str | None = None) -> Future[Completion]:  # noqa: A002 - the wire's own word
         """The end of a run, or of the latest ended run of a workflow's id."""
         ...
+
+
+def not_open(*, was_closed: bool) -> ClientClosedError:
+    """The error of whoever asks something of a client that cannot."""
+    problem = "closed: make another one" if was_closed else "not open: write `with` or call `open` first"
+    return ClientClosedError(f"the client is {problem}")
 
 
 def which_id(run: type[object]) -> TypeError:

@@ -12,6 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from hephaestus_stream.client.broker import (
     PATIENCE_SECONDS,
     SLICE_SECONDS,
+    end_of,
     open_consumer,
     partitions_of,
     read,
@@ -134,9 +135,11 @@ class Watch:
     def _beginning(self, consumer: Consumer, place: TopicPartition) -> TopicPartition:
         if self._since is None:
             return place
+        # Before the question: what is written meanwhile counts, where nothing is that late yet.
+        end = end_of(consumer, place, connection=self._connection)
         at = int((self._since - _CLOCKS).timestamp() * 1_000)
         [found] = consumer.offsets_for_times([TopicPartition(place.topic, place.partition, at)], PATIENCE_SECONDS)
-        return found
+        return found if found.offset >= 0 else TopicPartition(place.topic, place.partition, end)
 
     def _record(self, message: Message) -> HistoryRecord | None:
         error = message.error()

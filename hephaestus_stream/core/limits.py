@@ -38,6 +38,9 @@ PROMPT_LOSS: Final = timedelta(minutes=1)
 MAX_RESTARTS: Final = 20
 """How often an attempt is taken up again after its worker was lost, whoever is to blame, before it counts as failed."""
 
+MAX_CLOCK_DIFFERENCE: Final = timedelta(seconds=5)
+"""Between a worker's clock and the brokers': a worker that is further off fires no timer, and is not ready."""
+
 MAX_LIVE_RUNS: Final = 1000
 """Live runs of one key, where the scope allows several."""
 

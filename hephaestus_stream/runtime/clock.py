@@ -12,9 +12,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from hephaestus_stream.core.limits import MAX_CLOCK_DIFFERENCE
+
 _logger: Final = logging.getLogger(__name__)
 
-TOLERANCE: Final = timedelta(seconds=5)
+TOLERANCE: Final = MAX_CLOCK_DIFFERENCE
 """How far the clock may be from the brokers'."""
 
 RECHECK: Final = timedelta(seconds=5)

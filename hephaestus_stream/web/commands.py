@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Depends, Header, Query
-from pydantic import JsonValue, ValidationError, create_model
+from pydantic import BeforeValidator, JsonValue, ValidationError, create_model
 
 from hephaestus_stream.client import AsyncClient
 from hephaestus_stream.settings import Settings
@@ -22,6 +22,13 @@ from hephaestus_stream.wire.problem import problems_of
 from hephaestus_stream.wire.token import Tokens
 
 _LONGEST: Final = 60.0
+
+
+def _utf8(header: object) -> object:
+    """A header's value as what it is mostly written in; the framework takes it for Latin-1."""
+    return header.encode("latin-1").decode() if isinstance(header, str) else header
+
+
 _ADDRESSING: Final = frozenset({"type", "id", "key", "schema_version"})
 _SUMMARIES: Final = {
     "start": "Start a run of the key",
@@ -103,11 +110,16 @@ def _add(routes: APIRouter, sender: Sender, kind: str, model: type[Command]) -> 
         document: Annotated[dict[str, JsonValue], Body()],
         trace: Annotated[tuple[str | None, str | None], Depends(_trace)],
         idempotency_key: Annotated[
-            CommandId | None, Header(description="The command's id: the same one again changes nothing more.")
+            Annotated[CommandId, BeforeValidator(_utf8)] | None,
+            Header(description="The command's id, in UTF-8: the same one again changes nothing more."),
         ] = None,
         wait: Annotated[float, Query(gt=0, le=_LONGEST, description="Seconds to wait for the answer.")] = 30.0,
     ) -> Reply:
-        addressed: dict[str, object] = {"type": kind, "id": idempotency_key or new_id(), "key": key}
+        addressed: dict[str, object] = {
+            "type": kind,
+            "id": new_id() if idempotency_key is None else idempotency_key,
+            "key": key,
+        }
         least = model.least_schema({name for name, value in document.items() if value is not None})
         if least > 1:
             addressed["schema"] = least

@@ -89,9 +89,12 @@ async def test_without_waiting_the_verb_returns_when_the_broker_has_the_command_
 def test_a_command_without_an_answer_is_repeated_with_its_id_until_the_deadline(
     connection: Connection, responder: Responder
 ) -> None:
-    responder.judge = lambda _: "silent"
-    with Client(connection, repeat_after=OFTEN) as client, pytest.raises(NoAnswerError) as unanswered:
-        client.start(OrderFlow, "abc123", ORDER, timeout=SOON)
+    with Client(connection, repeat_after=OFTEN) as client:
+        client.start(OrderFlow, "first", ORDER)
+        responder.arrived.clear()
+        responder.judge = lambda _: "silent"
+        with pytest.raises(NoAnswerError) as unanswered:
+            client.start(OrderFlow, "abc123", ORDER, timeout=2 * SOON)
     assert len(responder.arrived) >= 2
     assert {arrived.command.id for arrived in responder.arrived} == {unanswered.value.command_id}
     assert "may still be applied" in str(unanswered.value)

@@ -32,6 +32,16 @@ async def test_a_run_that_ends_later_is_waited_for(connection: Connection, respo
     assert completion.result(OrderFlow.charge.charged) == Payment(reference="p-1")
 
 
+def test_who_waits_after_a_command_without_an_answer_misses_no_end_for_the_difference_of_the_clocks(
+    connection: Connection, responder: Responder
+) -> None:
+    with Client(connection) as client:
+        published = client.cancel(OrderFlow, "abc123", wait=False)
+        responder.end("former", key=published.key, is_behind=timedelta(minutes=1))
+        responder.end("run-1", key=published.key, status="cancelled", is_behind=timedelta(seconds=4))
+        assert client.wait(published, timeout=LONG).run == "run-1"
+
+
 def test_a_run_that_ended_before_the_wait_is_found(connection: Connection, responder: Responder) -> None:
     with Client(connection) as client:
         run = client.start(OrderFlow, "abc123", ORDER)

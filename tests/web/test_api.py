@@ -89,6 +89,21 @@ def test_the_same_idempotency_key_gets_the_same_answer(worker: Served, name: str
     assert (again.json()["run"], again.json()["duplicate"]) == (name, True)
 
 
+def test_a_command_may_have_any_id_that_a_header_can_carry(worker: Served, name: str) -> None:
+    odd = f"bücher-注文-{name}"
+    with Client(worker.connection, api=worker.url, via="http") as client:
+        started = client.start(GreetingFlow, name, Guest(name="ada"), command_id=odd)
+        again = client.start(GreetingFlow, name, Guest(name="ada"), command_id=odd)
+    assert (started.run, again.run, again.duplicate) == (odd, odd, True)
+    for broken in (b"b\xfccher", b""):
+        told = worker.http.post(
+            f"/instances/guest::{name}/cancel",
+            json={"workflow": "GreetingFlow"},
+            headers=[(b"Idempotency-Key", broken)],
+        )
+        assert (told.status_code, told.json()["type"]) == (422, "urn:hephaestus:problem:invalid-request")
+
+
 @pytest.mark.parametrize("odd", ["a/b", "a b", "ä%2F..", "../../etc", "a;b,c?d#e", "'; DROP TABLE runs; --", "日本"])
 def test_an_id_is_one_segment_whatever_it_holds(worker: Served, name: str, odd: str) -> None:
     key = f"guest::{name}{odd}"
