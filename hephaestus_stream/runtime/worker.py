@@ -144,7 +144,7 @@ async def _work(
     )
     facade.health.attach(lambda: shards.health(failure=app.feed.failure))
     directory = Directory(facade.member, app.distribution, topic=app.commands_topic)
-    owned, peers = OwnedReads(shards, partitions=partitions), Peers(settings.http_tokens().strongest)
+    owned, peers = OwnedReads(shards, partitions=partitions), Peers(settings.http_tokens().for_reading)
 
     def tell() -> WorkerView:
         mine = sorted(number for number, owner in directory.owners().items() if owner.id == facade.id)

@@ -11,11 +11,12 @@ from fastapi import APIRouter, Body, Depends, Header, Query
 from pydantic import BeforeValidator, JsonValue, ValidationError, create_model
 
 from hephaestus_stream.client import AsyncClient
+from hephaestus_stream.errors import WorkerNotReadyError
 from hephaestus_stream.settings import Settings
 from hephaestus_stream.telemetry.sent import continued
 from hephaestus_stream.web.instances import Key
 from hephaestus_stream.web.problems import ProblemError, refused, responses
-from hephaestus_stream.web.tokens import requires
+from hephaestus_stream.web.tokens import routes_for
 from hephaestus_stream.wire.command import COMMAND_MODELS, Command, CommandId, new_id
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.problem import problems_of
@@ -44,34 +45,50 @@ _SUMMARIES: Final = {
 
 
 class Sender:
-    """The worker's own client: it is opened by the first command."""
+    """The worker's own client: it is opened by the first command, for all that come meanwhile."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client: AsyncClient | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[AsyncClient] | None = None
 
     async def send(self, command: Command, *, patience: timedelta) -> Reply:
         """Sends a command; returns the engine's answer if it was accepted.
 
         Raises:
             ProblemError: It was not.
+            WorkerNotReadyError: Kafka was not reached in time; the command was not sent.
             NoAnswerError: Nobody answered in time.
         """
-        async with self._opening:
-            if self._client is None:
-                client = AsyncClient(self._settings.connection, keys=self._settings.keys(), via="kafka")
-                await client.open()
-                self._client = client
-        reply = await self._client.send(command, timeout=patience)
+        began = asyncio.get_running_loop().time()
+        client = await self._opened(patience)
+        left = patience - timedelta(seconds=asyncio.get_running_loop().time() - began)
+        reply = await client.send(command, timeout=left)
         if not reply.accepted:
             raise refused(reply)
         return reply
 
     async def close(self) -> None:
         """Lets the client go."""
-        if self._client is not None:
-            await self._client.close()
+        if self._opening is None:
+            return
+        self._opening.cancel()
+        [client] = await asyncio.gather(self._opening, return_exceptions=True)
+        if isinstance(client, AsyncClient):
+            await client.close()
+
+    async def _opened(self, patience: timedelta) -> AsyncClient:
+        if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
+            self._opening = asyncio.create_task(self._open())
+        try:
+            async with asyncio.timeout(patience.total_seconds()):
+                return await asyncio.shield(self._opening)
+        except TimeoutError:
+            raise WorkerNotReadyError("the worker has not reached Kafka in time: ask again, or another one") from None
+
+    async def _open(self) -> AsyncClient:
+        client = AsyncClient(self._settings.connection, keys=self._settings.keys(), via="kafka")
+        await client.open()
+        return client
 
 
 def _trace(
@@ -83,11 +100,8 @@ def _trace(
 
 def command_routes(sender: Sender, tokens: Tokens) -> APIRouter:
     """The routes that send commands, one for each kind of them."""
-    routes = APIRouter(
-        tags=["commands"],
-        dependencies=[Depends(requires("operate", tokens))],
-        responses=responses(401, 403, 404, 409, 413, 415, 421, 422, 500, 503, 504),
-    )
+    told = responses(401, 403, 404, 409, 413, 415, 421, 422, 500, 503, 504)
+    routes = routes_for("operate", tokens, tag="commands", responses=told)
     for kind, model in COMMAND_MODELS.items():
         _add(routes, sender, kind, model)
     return routes

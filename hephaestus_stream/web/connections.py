@@ -79,7 +79,8 @@ class OpenConnections:
 
             def on_response_complete(self) -> None:
                 super().on_response_complete()
-                if not self.transport.is_closing():
+                # The next request may have come along with the one before, and is being answered.
+                if not self.transport.is_closing() and self.conn.their_state is not h11.DONE:
                     connections.wait_for_request(self.transport)
 
         return Protocol

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,7 +21,7 @@ MOST_BYTES: Final = 1_100_000
 
 MOST_OF_URL: Final = 8_000
 
-_LOCAL: Final = frozenset(("localhost", "127.0.0.1", "[::1]"))
+_JSON: Final = re.compile(rb"application/([^;\s]+\+)?json\s*(;|$)", re.IGNORECASE)
 
 
 class Guard:
@@ -59,7 +61,9 @@ class Guard:
             self._check(scope)
             # The raw path may have a query's part in some servers.
             path = scope["raw_path"].partition(b"?")[0].decode("ascii", errors="replace")
-            await self._app({**scope, "path": path}, receive, sending)
+            # The server leaves the body of an answer to HEAD out.
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            await self._app({**scope, "path": path, "method": method}, receive, sending)
         except ProblemError as error:
             await tell(error.problem, error.headers)
         except Exception:
@@ -71,9 +75,8 @@ class Guard:
         if len(scope["raw_path"]) + len(scope["query_string"]) > MOST_OF_URL:
             raise ProblemError(HTTPStatus.REQUEST_URI_TOO_LONG, "uri-too-long", f"over {MOST_OF_URL} bytes of URL")
         host = headers.get(b"host", b"").decode("latin-1")
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
         # Whoever probes a worker may call it anything, and learns nothing but how it is.
-        if self._is_local and name not in _LOCAL and not scope["raw_path"].startswith(b"/health/"):
+        if self._is_local and not _is_local(host) and not scope["raw_path"].startswith(b"/health/"):
             detail = "this worker is served to this machine alone: ask it as localhost or 127.0.0.1"
             raise ProblemError(HTTPStatus.MISDIRECTED_REQUEST, "misdirected", detail)
         meant = headers.get(NAMESPACE_HEADER.lower().encode())
@@ -85,3 +88,17 @@ class Guard:
             # The framework would say so in plain text; of a body without a length it tells as of everything else.
             detail = f"a body has {MOST_BYTES} bytes at most"
             raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)
+        if scope["method"] == "POST" and not _JSON.match(headers.get(b"content-type", b"")):
+            detail = "a command is JSON: send it with `Content-Type: application/json`"
+            raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
+
+
+def _is_local(host: str) -> bool:
+    """Whether the host of a request is this machine by a name that no other site can give it."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    if name.lower().removesuffix(".") == "localhost":
+        return True
+    try:
+        return ip_address(name.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return False

@@ -10,11 +10,11 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Header, Path, Query
 
-from hephaestus_stream.errors import PartitionUnavailableError
+from hephaestus_stream.errors import InvalidKeyError, PartitionUnavailableError
 from hephaestus_stream.runtime.facade import WorkerFacade
 from hephaestus_stream.runtime.queries.reads import InstanceReads
 from hephaestus_stream.web.problems import ProblemError, responses
-from hephaestus_stream.web.tokens import requires
+from hephaestus_stream.web.tokens import routes_for
 from hephaestus_stream.wire.command import Name
 from hephaestus_stream.wire.http import PARTITIONS_HEADER, WORKER_HEADER
 from hephaestus_stream.wire.instance import HistoryPage, InstanceCounts, InstancePage, InstanceView
@@ -40,7 +40,10 @@ def key_of(key: Annotated[str, Path(description="The whole key, percent-encoded:
     Raises:
         InvalidKeyError: It is none.
     """
-    decoded = unquote(key, errors="replace")
+    try:
+        decoded = unquote(key, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidKeyError("the key in the path is no UTF-8: percent-encode its UTF-8, byte for byte") from None
     split_key(decoded)
     return decoded
 
@@ -53,7 +56,7 @@ Run = Annotated[Name | None, Query(description="The run; else the live one, else
 
 def instance_routes(facade: WorkerFacade, tokens: Tokens) -> APIRouter:
     """The routes that read."""
-    routes = APIRouter(tags=["instances"], dependencies=[Depends(requires("read", tokens))], responses=_UNREADABLE)
+    routes = routes_for("read", tokens, tag="instances", responses=_UNREADABLE)
 
     def asked(
         partitions: Annotated[str | None, Header(alias=PARTITIONS_HEADER, include_in_schema=False)] = None,

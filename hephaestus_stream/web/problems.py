@@ -13,7 +13,6 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from hephaestus_stream.errors import (
-    ApiRefusedError,
     CommandError,
     HephaestusError,
     InvalidCursorError,
@@ -46,6 +45,15 @@ _REFUSED: Final[Mapping[str, HTTPStatus]] = {
     "engine_error": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """Refusals of the engine; all others speak of what stands against the command, which is a conflict."""
+
+
+_OF_FRAMEWORK: Final[Mapping[int, str]] = {
+    HTTPStatus.NOT_FOUND: "not-found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported-media-type",
+}
+"""The kinds of what the framework refuses; its words for a status differ between releases of Python."""
 
 
 class Problem(BaseModel):
@@ -152,8 +160,6 @@ def problem_of(error: HephaestusError) -> Problem:
             return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-key", error, reason="invalid_key")
         case NoAnswerError():
             return _problem(HTTPStatus.GATEWAY_TIMEOUT, "no-answer", error)
-        case ApiRefusedError():
-            return _problem(HTTPStatus.FORBIDDEN, "forbidden", error)
         case _:
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", error)
 
@@ -185,7 +191,7 @@ def _of_request(error: RequestValidationError) -> Problem:
 
 def _of_framework(error: HTTPException) -> Problem:
     status = HTTPStatus(error.status_code)
-    kind = status.phrase.lower().replace(" ", "-")
+    kind = _OF_FRAMEWORK.get(status, "bad-request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "unexpected")
     return Problem(type=_TYPE + kind, title=status.phrase, status=status, detail=error.detail)
 
 

@@ -65,6 +65,8 @@ def application(facade: WorkerFacade, sender: Sender, tokens: Tokens) -> FastAPI
         version=version("hephaestus-stream"),
         description="Instances of durable workflows, answered by the workers that own them.",
         max_body_size=MOST_BYTES,
+        # An id may end with a slash, and no path but the one that is described is meant.
+        redirect_slashes=False,
         # Their pages are made of what other sites serve.
         docs_url=None,
         redoc_url=None,

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
@@ -17,7 +17,7 @@ from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.drawing.mermaid import mermaid
 from hephaestus_stream.runtime.facade import WorkerFacade
 from hephaestus_stream.web.problems import ProblemError, responses
-from hephaestus_stream.web.tokens import requires
+from hephaestus_stream.web.tokens import routes_for
 from hephaestus_stream.wire.token import Tokens
 
 
@@ -66,11 +66,7 @@ class WorkflowView(WorkflowSummary):
 
 def workflow_routes(facade: WorkerFacade, tokens: Tokens) -> APIRouter:
     """The routes of one worker's workflows."""
-    routes = APIRouter(
-        tags=["workflows"],
-        dependencies=[Depends(requires("read", tokens))],
-        responses=responses(401, 403, 421, 503),
-    )
+    routes = routes_for("read", tokens, tag="workflows", responses=responses(401, 403, 421, 503))
 
     @routes.get("/workflows", summary="The workflows of this worker")
     async def workflows() -> list[WorkflowSummary]:

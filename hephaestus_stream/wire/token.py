@@ -38,9 +38,9 @@ class Tokens:
         return self.read is not None or self.operate is not None
 
     @property
-    def strongest(self) -> str | None:
-        """That which opens most."""
-        return self.operate or self.read
+    def for_reading(self) -> str | None:
+        """That which opens no more than reading needs."""
+        return self.read or self.operate
 
     def role_of(self, shown: str) -> Role | None:
         """The role that a token opens; each comparison takes the same time, whatever is shown."""

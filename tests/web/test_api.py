@@ -159,7 +159,10 @@ def test_a_conflict_names_the_run_that_lives(worker: Served, name: str) -> None:
         ("GET", f"/instances/guest%3A%3A{'a' * 10_000}", b"", {}, 414),
         ("GET", "/instances/guest%3A%3Aa%0D%0AX-Injected%3A%201", b"", {}, 422),
         ("GET", "/instances/guest%3A%3Aa%00", b"", {}, 422),
-        ("GET", "/instances/guest%3A%3A%FF%FE", b"", {}, 404),
+        ("GET", "/instances/guest%3A%3A%FF%FE", b"", {}, 422),
+        ("GET", "/instances/", b"", {}, 404),
+        ("GET", "/cluster", b"", {"Host": "localhost.evil.example"}, 421),
+        ("GET", "/cluster", b"", {"Host": "127.0.0.1.evil.example"}, 421),
         ("GET", "/instances", b"", {"Hephaestus-Partitions": "1,x"}, 400),
         ("GET", "/instances", b"", {"Hephaestus-Worker": "another"}, 421),
         ("GET", "/instances", b"", {"Host": "evil.example"}, 421),
@@ -169,11 +172,18 @@ def test_a_conflict_names_the_run_that_lives(worker: Served, name: str) -> None:
             "/instances/guest%3A%3Aa/start",
             b'{"workflow": "GreetingFlow", "input": {}}',
             {"Content-Type": ""},
+            415,
+        ),
+        ("POST", "/instances/guest%3A%3Aa/start", b"{}", {"Content-Type": "text/plain"}, 415),
+        ("POST", "/instances/guest%3A%3Aa/start", b"{}", {"Content-Type": "application/jsonp"}, 415),
+        ("POST", "/instances/guest%3A%3Aa/start", b" " * 1_200_000, {"Content-Type": "application/json"}, 413),
+        (
+            "POST",
+            "/instances/guest%3A%3Aa/start",
+            b"{}",
+            {"Content-Type": "application/json", "Idempotency-Key": "x" * 101},
             422,
         ),
-        ("POST", "/instances/guest%3A%3Aa/start", b"{}", {"Content-Type": "text/plain"}, 422),
-        ("POST", "/instances/guest%3A%3Aa/start", b" " * 1_200_000, {"Content-Type": "application/json"}, 413),
-        ("POST", "/instances/guest%3A%3Aa/start", b"{}", {"Idempotency-Key": "x" * 101}, 422),
     ],
 )
 def test_what_is_wrong_with_a_request_is_a_problem(  # noqa: PLR0917 - as above
@@ -185,10 +195,23 @@ def test_what_is_wrong_with_a_request_is_a_problem(  # noqa: PLR0917 - as above
     assert "x-injected" not in answer.headers
 
 
+@pytest.mark.parametrize("host", ["LocalHost.:80", "127.8.9.1", "[::1]:7430"])
+def test_a_worker_answers_to_each_name_of_its_machine(worker: Served, host: str) -> None:
+    assert worker.http.get("/cluster", headers={"Host": host}).status_code == 200
+
+
+def test_who_asks_for_the_head_alone_gets_it(worker: Served) -> None:
+    for path, status in (("/cluster", 200), ("/nothing", 404)):
+        head = worker.http.head(path)
+        assert (head.status_code, head.content) == (status, b"")
+        assert int(head.headers["content-length"]) == len(worker.read(path).content)
+
+
 def test_a_body_without_a_length_has_a_bound_too(worker: Served) -> None:
     chunks = (b" " * 100_000 for _ in range(20))
     answer = worker.http.post("/instances/guest::a/start", content=chunks, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.headers["content-type"]) == (413, PROBLEM)
+    assert answer.json()["type"] == "urn:hephaestus:problem:too-large"
 
 
 def test_workflows_and_cluster_are_told(worker: Served) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ import pytest
 
 from hephaestus_stream import Workflow
 from hephaestus_stream.core.catalog import Catalog
-from hephaestus_stream.errors import SettingsError
+from hephaestus_stream.errors import SettingsError, WorkerNotReadyError
 from hephaestus_stream.runtime.facade import Inside, WorkerFacade
 from hephaestus_stream.settings import load_settings
+from hephaestus_stream.web.commands import Sender
+from hephaestus_stream.web.connections import OpenConnections
 from hephaestus_stream.web.server import serving
+from hephaestus_stream.wire.instance import InstancePage
+from hephaestus_stream.wire.request import cancel_command
 from hephaestus_stream.wire.token import Tokens
 from tests.cycle.flows import Chain
 
@@ -60,6 +65,57 @@ async def test_a_token_opens_its_role_alone(headers: dict[str, str], read: int, 
         assert READ not in reading.text + operating.text
 
 
+async def test_who_may_not_send_a_command_is_told_before_its_body_is_read() -> None:
+    async with asked(WorkerFacade(), http_operate_token=OPERATE) as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        head = b"POST /instances/a%3A%3Ab/start HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        writer.write(head + b"Content-Length: 1000000\r\n\r\n{")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 401")
+        writer.close()
+
+
+class Slow:
+    """Reads that wait for a signal."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Semaphore(0)
+        self.goes_on = asyncio.Semaphore(0)
+
+    async def page(self, *_: object, **__: object) -> InstancePage:
+        self.asked.release()
+        await self.goes_on.acquire()
+        return InstancePage(instances=())
+
+
+async def test_requests_that_come_together_have_each_the_time_that_their_answers_take() -> None:
+    facade, slow = WorkerFacade(), Slow()
+    reads: Any = slow
+    facade.attach(Inside(reads, reads, Catalog(()), worker=reads, cluster=reads))
+    hasty = OpenConnections(request_within=timedelta(milliseconds=100))
+    async with serving(load_settings(http="127.0.0.1:0"), facade, connections=hasty):
+        port = httpx.URL(facade.url or "").port
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(2 * b"GET /instances HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for _ in range(2):
+            async with asyncio.timeout(30):
+                await slow.asked.acquire()
+            await asyncio.sleep(0.3)  # for longer than a connection may be without a request
+            slow.goes_on.release()
+            assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+async def test_commands_that_come_while_kafka_is_away_are_refused_in_their_time() -> None:
+    sender = Sender(load_settings(bootstrap="127.0.0.1:1"))
+    command = cancel_command(Chain, "a")
+    for _ in range(2):
+        refused = await asyncio.gather(
+            *(sender.send(command, patience=timedelta(seconds=0.2)) for _ in range(3)), return_exceptions=True
+        )
+        assert {type(each) for each in refused} == {WorkerNotReadyError}
+    await sender.close()
+
+
 async def test_tokens_are_described_where_they_are_asked_for() -> None:
     async with asked(WorkerFacade(), http_read_token=READ) as client:
         described = (await client.get("/openapi.json")).json()
@@ -100,7 +156,8 @@ async def test_tokens_come_from_files(tmp_path: Path) -> None:
     token.write_text(f"{OPERATE}\n")
     token.chmod(0o600)
     settings = load_settings(http_operate_token_file=token, api_token_file=token)
-    assert (settings.http_tokens().strongest, settings.token_for_api()) == (OPERATE, OPERATE)
+    assert Tokens(read=READ, operate=OPERATE).for_reading == READ
+    assert (settings.http_tokens().for_reading, settings.token_for_api()) == (OPERATE, OPERATE)
     assert OPERATE not in repr(load_settings(http_operate_token=OPERATE))
 
 
