@@ -31,6 +31,8 @@ _MOST_NAMESPACE: Final = 200
 _LONGEST_COMMAND_RETENTION: Final = timedelta(days=365)
 HTTP_ADDRESS: Final = "127.0.0.1:7430"
 OFF: Final = "off"
+_TOKENS: Final = ("http_read_token", "http_operate_token", "api_token")
+_HIGHEST_PORT: Final = 65_535
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):[0-9]{1,5}")
 
 
@@ -50,7 +52,13 @@ def _addresses(bootstrap: str) -> str:
     for address in bootstrap.split(","):
         if _ADDRESS.fullmatch(address.strip()) is None:
             raise ValueError(f"{address.strip()!r} is no address: write host:port, several separated by commas")
+        _require_port(address)
     return bootstrap
+
+
+def _require_port(address: str) -> None:
+    if int(address.rpartition(":")[2]) > _HIGHEST_PORT:
+        raise ValueError(f"{address.strip()!r} has no port: they end at {_HIGHEST_PORT}")
 
 
 def _listener(address: str) -> str:
@@ -58,12 +66,14 @@ def _listener(address: str) -> str:
         return address
     if _ADDRESS.fullmatch(address) is None:
         raise ValueError(f"{address!r} is no address to listen on: write host:port, as 127.0.0.1:8080, or off")
+    _require_port(address)
     return address
 
 
 def _url(url: str) -> str:
     if re.fullmatch(rf"https?://{_ADDRESS.pattern}", url) is None:
         raise ValueError(f"{url!r} is no address of a worker: write http://host:port")
+    _require_port(url)
     return url
 
 
@@ -278,6 +288,11 @@ def load_settings(**overrides: object) -> Settings:
     strange = [name for name in overrides if name not in Settings.model_fields]
     if strange:
         raise SettingsError(unknown(strange[0], Settings, source="the arguments"))
+    for name in _TOKENS:
+        # What is given in one form is meant in place of the other form of an environment.
+        given = {name, f"{name}_file"}.intersection(overrides)
+        if len(given) == 1:
+            overrides |= dict.fromkeys({name, f"{name}_file"} - given)
     try:
         return Settings(**cast("dict[str, Any]", overrides))
     except ValidationError as error:

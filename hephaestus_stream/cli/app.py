@@ -483,6 +483,7 @@ def main() -> None:
 def _run() -> int:
     try:
         code: int = app.meta()
+        sys.stdout.flush()  # a reader that went away is heard of here, and not at Python's exit
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - nobody above this could do better
         return exit_code_of(error)
     except SystemExit as misuse:  # told already

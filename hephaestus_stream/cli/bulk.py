@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Final, cast
+from typing import Final, Literal, TypeAlias, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,6 +27,11 @@ from hephaestus_stream.wire.request import AnyWorkflow, Told, schema_of
 
 _LIVE: Final[tuple[Status, ...]] = ("pending", "running", "waiting")
 _MOST_UNDER_WAY: Final = 200
+
+Fate: TypeAlias = Literal["cancelled", "ended_meanwhile", "refused", "unanswered"]
+"""What came of the cancel of one instance."""
+
+_FATES: Final[tuple[Fate, ...]] = ("cancelled", "ended_meanwhile", "refused", "unanswered")
 
 
 async def cancel_all(
@@ -61,18 +66,18 @@ async def cancel_all(
     async with client_of(settings) as client:
         counts = await client.count(workflow, by=("workflow", "status"), **which)
         if dry_run or not counts.total:
-            show(_found(counts), document={"dry_run": dry_run, **counts.model_dump(mode="json")}, output=output)
+            show(_found(counts), document=_document(counts, Counter(), dry_run=dry_run), output=output)
             return 0
         if not is_agreed and not _is_agreed(counts):
             tell("nothing was cancelled", style="yellow")
             return ExitCode.FAILED
-        fates: Counter[str] = Counter()
+        fates: Counter[Fate] = Counter()
         try:
             await _cancel(client, workflow, which, fates, told=told, patience=patience, total=counts.total)
         except ExceptionGroup as group:
             raise _first(group) from None
         finally:
-            show(_sum(fates), document=dict(fates), output=output)
+            show(_sum(fates), document=_document(counts, fates), output=output)
     if fates["unanswered"]:
         return ExitCode.NO_ANSWER
     return ExitCode.REFUSED if fates["refused"] else 0
@@ -98,7 +103,7 @@ async def _cancel(
     client: AsyncClient,
     workflow: AnyWorkflow | str | None,
     which: Filtering,
-    fates: Counter[str],
+    fates: Counter[Fate],
     *,
     told: Told,
     patience: timedelta,
@@ -111,9 +116,11 @@ async def _cancel(
         task = progress.add_task("cancelled", total=total)
 
         async def one(instance: InstanceSummary) -> None:
+            fate: Fate = "unanswered"  # also where Ctrl-C comes first: the command is under way
             try:
-                fates[await _fate(client, instance, told=told, patience=patience)] += 1
+                fate = await _fate(client, instance, told=told, patience=patience)
             finally:
+                fates[fate] += 1
                 room.release()
                 progress.advance(task)
 
@@ -123,7 +130,7 @@ async def _cancel(
                 group.create_task(one(instance))
 
 
-async def _fate(client: AsyncClient, instance: InstanceSummary, *, told: Told, patience: timedelta) -> str:
+async def _fate(client: AsyncClient, instance: InstanceSummary, *, told: Told, patience: timedelta) -> Fate:
     command = _command(told, workflow=instance.workflow, key=instance.key, run=instance.run)
     try:
         reply = await client.send(command, timeout=patience)
@@ -156,9 +163,14 @@ def _told(counts: InstanceCounts) -> str:
     return f"cancel {counts.total:,} {'instance' if counts.total == 1 else 'instances'} ({parts})"
 
 
-def _sum(fates: Counter[str]) -> Text:
+def _document(counts: InstanceCounts, fates: Counter[Fate], *, dry_run: bool = False) -> dict[str, object]:
+    found: dict[str, object] = {"dry_run": dry_run, **counts.model_dump(mode="json")}
+    return found if dry_run else found | {fate: fates[fate] for fate in _FATES}
+
+
+def _sum(fates: Counter[Fate]) -> Text:
     text = Text.assemble(("✓ ", "green"), (f"{fates['cancelled']:,} cancelled", "bold"))
-    for fate in ("ended_meanwhile", "refused", "unanswered"):
+    for fate in _FATES[1:]:
         if fates[fate]:
             text.append(f", {fates[fate]:,} {fate.replace('_', ' ')}", "yellow")
     return text

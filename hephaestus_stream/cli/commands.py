@@ -27,18 +27,19 @@ from hephaestus_stream.cli.sending import (
     Told,
     accepted,
     client_of,
-    kafka_settings,
     made,
     reply_document,
     send,
+    settings_of,
 )
 from hephaestus_stream.cli.target import find_target
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.client.run import Run, run_of
 from hephaestus_stream.core.admission import OnConflict
+from hephaestus_stream.drawing.label import printable
 from hephaestus_stream.errors import UsageError
 from hephaestus_stream.settings import Settings
-from hephaestus_stream.wire.command import CancelCommand, MigrateCommand, ResumeCommand, StartCommand, new_id
+from hephaestus_stream.wire.command import CancelCommand, MigrateCommand, ResumeCommand, StartCommand, id_or_new
 from hephaestus_stream.wire.request import schema_of
 
 _COLORS: Final = {"completed": "green", "failed": "red", "cancelled": "magenta"}
@@ -59,6 +60,7 @@ def start(
     timeout: Timeout = 30.0,
     output: Output = "text",
     kafka: KafkaOptions = KAFKA_DEFAULTS,
+    address: ApiAddress = ADDRESS_DEFAULTS,
 ) -> int:
     """Starts a run.
 
@@ -77,7 +79,7 @@ def start(
     target.check_input(payload)
     command = made(
         StartCommand,
-        id=command_id or new_id(),
+        id=id_or_new(command_id),
         workflow=target.workflow,
         version=target.version_or(workflow_version),
         key=target.key,
@@ -87,7 +89,13 @@ def start(
         on_conflict=on_conflict,
     )
     return asyncio.run(
-        _start(command, kafka_settings(kafka), wait=wait, patience=timedelta(seconds=timeout), output=output)
+        _start(
+            command,
+            settings_of(kafka, address),
+            wait=wait,
+            patience=timedelta(seconds=timeout),
+            output=output,
+        )
     )
 
 
@@ -103,6 +111,7 @@ def resume(
     timeout: Timeout = 30.0,
     output: Output = "text",
     kafka: KafkaOptions = KAFKA_DEFAULTS,
+    address: ApiAddress = ADDRESS_DEFAULTS,
 ) -> None:
     """Sends an event.
 
@@ -118,7 +127,7 @@ def resume(
     target.check_event(node or None, name, content)
     command = made(
         ResumeCommand,
-        id=command_id or new_id(),
+        id=id_or_new(command_id),
         workflow=target.workflow,
         key=target.key,
         run=run,
@@ -126,7 +135,15 @@ def resume(
         event=name,
         payload=content,
     )
-    asyncio.run(send(command, kafka_settings(kafka), f"{event} →", patience=timedelta(seconds=timeout), output=output))
+    asyncio.run(
+        send(
+            command,
+            settings_of(kafka, address),
+            f"{event} →",
+            patience=timedelta(seconds=timeout),
+            output=output,
+        )
+    )
 
 
 def migrate(
@@ -140,6 +157,7 @@ def migrate(
     timeout: Timeout = 30.0,
     output: Output = "text",
     kafka: KafkaOptions = KAFKA_DEFAULTS,
+    address: ApiAddress = ADDRESS_DEFAULTS,
 ) -> None:
     """Moves a run to another version.
 
@@ -152,13 +170,21 @@ def migrate(
     command = made(
         MigrateCommand,
         schema=MigrateCommand.SCHEMA,
-        id=command_id or new_id(),
+        id=id_or_new(command_id),
         workflow=target.workflow,
         key=target.key,
         run=run,
         to_version=target.version_or(to_version),
     )
-    asyncio.run(send(command, kafka_settings(kafka), "migrated", patience=timedelta(seconds=timeout), output=output))
+    asyncio.run(
+        send(
+            command,
+            settings_of(kafka, address),
+            "migrated",
+            patience=timedelta(seconds=timeout),
+            output=output,
+        )
+    )
 
 
 def cancel(
@@ -196,7 +222,7 @@ def cancel(
             raise UsageError("which? Write WORKFLOW and ID, or --workflow, --status, --tag … for all that fit")
         return asyncio.run(
             cancel_all(
-                kafka_settings(kafka, **address.given()),
+                settings_of(kafka, address),
                 named(of),
                 which.filtering(),
                 told=told.given(),
@@ -212,13 +238,13 @@ def cancel(
     command = made(
         CancelCommand,
         **schema_of(told.given()),
-        id=command_id or new_id(),
+        id=id_or_new(command_id),
         workflow=target.workflow,
         key=target.key,
         run=run,
         **told.given(),
     )
-    asyncio.run(send(command, kafka_settings(kafka), "cancelled", patience=patience, output=output))
+    asyncio.run(send(command, settings_of(kafka, address), "cancelled", patience=patience, output=output))
     return 0
 
 
@@ -264,13 +290,13 @@ def _ended(completion: Completion) -> Text:
 def _error_text(error: JsonValue) -> str:
     match error:
         case {"type": str(kind), "message": str(message)}:
-            return f"{kind}: {message}"
+            return printable(f"{kind}: {message}")
         case _:
             return _compact(error)
 
 
 def _compact(value: JsonValue) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return printable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def _ended_document(completion: Completion) -> dict[str, object]:

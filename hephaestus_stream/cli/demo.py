@@ -39,7 +39,7 @@ def demo(*, output: Output = "text") -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     examples = find_examples()
     sys.path.insert(0, str(examples))
-    console = Console(highlight=False, quiet=output == "json")
+    console = Console(highlight=False, markup=False, emoji=False, quiet=output == "json")
     with tempfile.TemporaryDirectory(prefix="hephaestus-demo-") as folder:
         board = _performance(console, examples, Path(folder))
     show(_story(board, console, examples), document=document(board), output=output)

@@ -11,6 +11,7 @@ from cyclopts import CycloptsError
 from rich.console import Console
 from rich.text import Text
 
+from hephaestus_stream.drawing.label import printable
 from hephaestus_stream.errors import (
     AccessDeniedError,
     ApiRefusedError,
@@ -93,6 +94,9 @@ def exit_code_of(error: BaseException) -> ExitCode:
             # `hephaestus graph … | head`: the reader has what it wanted. Python would complain at its exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.FAILED
+        case CommandRefusedError(reason="not_found"):
+            tell(str(error))
+            return ExitCode.NOT_FOUND
         case HephaestusError():
             tell(str(error))
             return code_of(error)
@@ -114,7 +118,9 @@ def code_of_worker(code: int) -> int:
 def tell(message: str, *, style: str = "bold red") -> None:
     """Writes a line to standard error, as it is: it may hold brackets, and a pipe's reader wants no line breaks."""
     label = "error: " if style == "bold red" else ""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(label, style) + Text(message))
+    # What others said may be quoted in it.
+    lines = "\n".join(printable(line) for line in message.splitlines())
+    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(label, style) + Text(lines))
 
 
 def tell_misuse(error: CycloptsError) -> Text:

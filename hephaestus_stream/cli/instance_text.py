@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hephaestus_stream.client.snapshot import InstanceSnapshot
-from hephaestus_stream.wire.instance import NodeView
+from hephaestus_stream.drawing.label import printable
+from hephaestus_stream.wire.instance import InstanceSummary, NodeView
 from hephaestus_stream.wire.output import HistoryRecord
 
 STATUS_STYLES: Final = {
@@ -54,7 +55,7 @@ def instance_text(found: InstanceSnapshot) -> Group:
         lines.append(Text.assemble(("next timer ", "cyan"), moment(found.next_timer)))
     if found.early_events:
         lines.append(Text.assemble(("early events ", "cyan"), ", ".join(found.early_events)))
-    lines += (Text(why, "yellow") for why in (found.parked, found.halted) if why is not None)
+    lines += (Text(printable(why), "yellow") for why in (found.parked, found.halted) if why is not None)
     if found.error is not None:
         lines.append(Text(short(found.error), "red"))
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -64,6 +65,26 @@ def instance_text(found: InstanceSnapshot) -> Group:
         status = Text(node.status, STATUS_STYLES.get(node.status, ""))
         table.add_row(name, status, str(node.attempt or ""), _outcome(node))
     return Group(*lines, Text(), table)
+
+
+def list_text(instances: Sequence[InstanceSummary], *, more: bool) -> Table | Group | Text:
+    """A line for each instance, and whether there are more."""
+    if not instances:
+        return Text("none", "dim")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("key", "workflow", "status", "at", "started"):
+        table.add_column(name, overflow="fold")
+    for each in instances:
+        place = ", ".join(each.waiting_at) or each.ended_at or ""
+        status = Text(each.status, STATUS_STYLES.get(each.status, ""))
+        if each.paused:
+            status.append(", paused", "yellow")
+        if each.halted is not None:
+            status.append(", halted", "red")
+        table.add_row(each.key, f"{each.workflow} {each.version}", status, place, moment(each.started_at))
+    if not more:
+        return table
+    return Group(table, Text("there are more: --limit, --all", "dim"))
 
 
 def event_line(event: HistoryRecord) -> Text:
@@ -117,4 +138,4 @@ def short(value: JsonValue) -> str:
             text = value
         case _:
             text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _MOST else f"{text[:_MOST]}…"
+    return printable(text if len(text) <= _MOST else f"{text[:_MOST]}…")

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hephaestus_stream.cli.failure import tell
-from hephaestus_stream.cli.instance_text import STATUS_STYLES, event_line, history_text, instance_text, moment
+from hephaestus_stream.cli.instance_text import event_line, history_text, instance_text, list_text
 from hephaestus_stream.cli.modules import load_workflow
 from hephaestus_stream.cli.options import API_DEFAULTS, ApiOptions
 from hephaestus_stream.cli.output import Output, show, show_line
@@ -26,7 +26,6 @@ from hephaestus_stream.cli.target import Target, find_target
 from hephaestus_stream.client.questions import Filtering
 from hephaestus_stream.core.state import Status
 from hephaestus_stream.errors import RunNotFoundError
-from hephaestus_stream.wire.instance import InstanceSummary
 from hephaestus_stream.wire.query import CountBy, Order
 from hephaestus_stream.wire.request import AnyWorkflow
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 RunId = Annotated[str | None, Parameter(name="--run", help="Which run; else the live one, else the latest.")]
 
-
+_MOST_LISTED: Final = 1_000_000
 WHICH = Group("Which instances", sort_key=2)
 
 
@@ -111,7 +110,7 @@ def list_(
     *,
     which: FilterOptions = ALL,
     order: Order = "newest",
-    limit: Annotated[int, Parameter(validator=Number(gte=1))] = 50,
+    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=_MOST_LISTED))] = 50,
     all: bool = False,  # noqa: A002 - the option's word
     output: Output = "text",
     options: ApiOptions = API_DEFAULTS,
@@ -121,7 +120,7 @@ def list_(
     Args:
         workflow: `module:Class`, or the stored name; all workflows unless given.
         order: By the time of their start.
-        limit: How many at most.
+        limit: How many at most, up to a million.
         all: However many there are.
     """
     with closing(options.client()) as client:
@@ -129,7 +128,7 @@ def list_(
         found = list(instances if all else islice(instances, limit + 1))
     shown = found if all else found[:limit]
     documents = [each.model_dump(mode="json") for each in shown]
-    show(_table(shown, more=len(found) > len(shown)), document=documents, output=output)
+    show(list_text(shown, more=len(found) > len(shown)), document=documents, output=output)
 
 
 def count(
@@ -202,20 +201,7 @@ def named(workflow: str | None) -> AnyWorkflow | str | None:
     return load_workflow(workflow) if workflow is not None and ":" in workflow else workflow
 
 
-def _table(instances: list[InstanceSummary], *, more: bool) -> Table | Lines | Text:
-    if not instances:
-        return Text("none", "dim")
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("key", "workflow", "status", "at", "started"):
-        table.add_column(name, overflow="fold")
-    for each in instances:
-        place = ", ".join(each.waiting_at) or each.ended_at or ""
-        status = Text(each.status, STATUS_STYLES.get(each.status, ""))
-        if each.paused:
-            status.append(", paused", "yellow")
-        if each.halted is not None:
-            status.append(", halted", "red")
-        table.add_row(each.key, f"{each.workflow} {each.version}", status, place, moment(each.started_at))
-    if not more:
-        return table
-    return Lines(table, Text("there are more: --limit, --all", "dim"))
+def name_of(workflow: str | None) -> str | None:
+    """The stored name of a workflow, where one is named."""
+    found = named(workflow)
+    return found if found is None or isinstance(found, str) else found.definition.name

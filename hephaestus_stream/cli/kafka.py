@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 from rich.text import Text
 
@@ -17,11 +18,12 @@ from hephaestus_stream.cli.local import FOLDER
 from hephaestus_stream.cli.output import Output, show
 from hephaestus_stream.local_kafka import BrokerStatus, LocalKafka, LocalKafkaStatus
 
+Port = Annotated[int, Parameter(validator=Number(gte=1, lte=65_535))]
 Folder = Annotated[Path, Parameter(help="Where it keeps everything.")]
 
 
 def up(
-    *, brokers: int | None = None, port: int | None = None, folder: Folder = FOLDER, output: Output = "text"
+    *, brokers: int | None = None, port: Port | None = None, folder: Folder = FOLDER, output: Output = "text"
 ) -> None:
     """Starts the local Kafka.
 

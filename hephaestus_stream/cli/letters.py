@@ -11,6 +11,7 @@ from typing import Final
 from rich.text import Text
 
 from hephaestus_stream.client.letter import Letter
+from hephaestus_stream.drawing.label import printable
 
 _DUMP_WIDTH: Final = 32
 _MOST_KEY: Final = 60
@@ -31,9 +32,9 @@ class Listed:
     @classmethod
     def of(cls, letter: Letter) -> Listed:
         """A letter without its bytes."""
-        cells = (letter.place, _at(letter), shown(letter.why.reason), _key(letter), _what(letter))
+        cells = (letter.place, _at(letter), printable(letter.why.reason), _key(letter), _what(letter))
         document = letter_document(letter, with_bytes=False)
-        return cls(letter.at, letter.partition, letter.offset, cells, shown(letter.why.message), document)
+        return cls(letter.at, letter.partition, letter.offset, cells, printable(letter.why.message), document)
 
 
 def list_text(letters: Sequence[Listed], *, found: int) -> Text:
@@ -60,9 +61,9 @@ def letter_text(letter: Letter) -> Text:
     size = "" if why.size is None else f", had {why.size:,} bytes"
     lines = {
         "place": letter.place,
-        "reason": shown(why.reason),
-        "message": shown(why.message),
-        "from": f"{shown(why.topic)} {why.partition}:{why.offset}{size}",
+        "reason": printable(why.reason),
+        "message": printable(why.message),
+        "from": f"{printable(why.topic)} {why.partition}:{why.offset}{size}",
         "at": _at(letter),
         "what": _what(letter),
     }
@@ -97,23 +98,18 @@ def letter_document(letter: Letter, *, with_bytes: bool) -> dict[str, object]:
     return told
 
 
-def shown(text: str) -> str:
-    """Foreign text as a terminal may get it: without control characters, and in one line."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-
-
 def _at(letter: Letter) -> str:
     return letter.at.strftime("%Y-%m-%d %H:%M:%S") + "Z"
 
 
 def _key(letter: Letter) -> str:
     key = letter.business_key
-    text = ("none" if letter.key is None else letter.key.hex()) if key is None else shown(key)
+    text = ("none" if letter.key is None else letter.key.hex()) if key is None else printable(key)
     return text if len(text) <= _MOST_KEY else f"{text[:_MOST_KEY]}…"
 
 
 def _what(letter: Letter) -> str:
-    words = [shown(word[:_MOST_KEY]) for word in (letter.content.type, letter.content.workflow) if word is not None]
+    words = [printable(word[:_MOST_KEY]) for word in (letter.content.type, letter.content.workflow) if word is not None]
     return " ".join(words) or ("no value" if letter.value is None else f"{len(letter.value):,} bytes")
 
 
@@ -121,7 +117,7 @@ def _bytes_text(value: bytes | None) -> str:
     if value is None:
         return "none"
     try:
-        return shown(value.decode())
+        return printable(value.decode())
     except UnicodeDecodeError:
         digits = value.hex(" ")
         width = 3 * _DUMP_WIDTH

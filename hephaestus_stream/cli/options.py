@@ -61,6 +61,8 @@ class KafkaOptions:
                 # Only what can be a name: the rest may be a password.
                 shown = "".join(takewhile(_is_of_a_name, option)) or "…"
                 raise UsageError(f"'-X {shown}' is no option: write -X name=value, as -X security.protocol=SSL")
+            if name == "bootstrap.servers":
+                raise UsageError("-X bootstrap.servers is without effect: say it with --bootstrap")
         return {name: value for name, _, value in (option.partition("=") for option in self.kafka)} or None
 
 
@@ -78,9 +80,10 @@ class ApiAddress:
 
     def given(self) -> dict[str, object]:
         """What was given, for `load_settings` and `KafkaOptions.settings`; or where the worker of this folder is."""
-        if self.api is None and "api" not in load_settings().model_fields_set and (local := local_worker()) is not None:
-            return {"api": local, "api_token_file": self.api_token_file}
-        return {"api": self.api, "api_token_file": self.api_token_file}
+        given: dict[str, object] = {"api": self.api, "api_token_file": self.api_token_file}
+        if self.api is None and "api" not in load_settings().model_fields_set:
+            given["api"] = local_worker()
+        return given
 
 
 @Parameter(name="*", group=Group("Workers", sort_key=10))

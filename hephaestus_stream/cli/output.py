@@ -29,4 +29,5 @@ def show(text: RenderableType, *, document: object, output: OutputFormat) -> Non
     if output == "json":
         sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     else:
-        Console(highlight=False, soft_wrap=True).print(text)
+        # Words in brackets are somebody's, not ours.
+        Console(highlight=False, soft_wrap=True, markup=False, emoji=False).print(text)

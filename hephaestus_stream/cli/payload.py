@@ -25,6 +25,8 @@ def read_payload(argument: str, *, option: str) -> Payload:
         return cast("Payload", json.loads(text, parse_constant=_refuse_constant))
     except ValueError as error:
         raise UsageError(f"{source} is no JSON: {error}\n{_excerpt(text, error)}") from None
+    except RecursionError:
+        raise UsageError(f"{source} is nested too deeply: send less, or a text") from None
 
 
 def _text(argument: str, *, option: str) -> tuple[str, str]:

@@ -14,13 +14,14 @@ from rich.prompt import Confirm
 from rich.text import Text
 
 from hephaestus_stream.cli.failure import ExitCode
-from hephaestus_stream.cli.letters import counted, shown
+from hephaestus_stream.cli.letters import counted
 from hephaestus_stream.cli.output import OutputFormat, show
 from hephaestus_stream.cli.reading import reading
 from hephaestus_stream.client.dead_letters import Selection, read_dead_letters
 from hephaestus_stream.client.kafka_transport import KafkaTransport
 from hephaestus_stream.client.letter import Letter
 from hephaestus_stream.client.redelivery import Fate, Redelivered, examine, redeliver
+from hephaestus_stream.drawing.label import printable
 from hephaestus_stream.errors import UsageError
 from hephaestus_stream.wire.connection import Connection
 
@@ -74,7 +75,7 @@ def _count(connection: Connection, selection: Selection) -> tuple[Counter[str], 
 
 
 def _asked(reasons: Counter[str]) -> bool:
-    parts = ", ".join(f"{count:,} {shown(reason)}" for reason, count in reasons.most_common())
+    parts = ", ".join(f"{count:,} {printable(reason)}" for reason, count in reasons.most_common())
     what = f"replay {counted(reasons.total())} ({parts})"
     if not sys.stdin.isatty():
         raise UsageError(f"{what}? Nobody is there to answer: add --yes, or look first with --dry-run")
@@ -108,15 +109,15 @@ def _report(redelivered: Iterable[Redelivered], *, output: OutputFormat) -> int:
 
 def _line(each: Redelivered) -> Text:
     sign, style, word = _WORDS[each.fate]
-    text = Text(f"{sign} ", style).append(each.place, "bold").append(f" {shown(each.key or '')} ")
+    text = Text(f"{sign} ", style).append(each.place, "bold").append(f" {printable(each.key or '')} ")
     match each.fate:
         case "accepted":
             text.append("had been accepted before" if each.duplicate else each.effect or word, style)
         case "refused":
-            text.append(f"{word} ({shown(each.reason or 'unknown')})", style)
+            text.append(f"{word} ({printable(each.reason or 'unknown')})", style)
         case _:
             text.append(word, style)
-    return text.append(f": {shown(each.message)}") if each.message else text
+    return text.append(f": {printable(each.message)}") if each.message else text
 
 
 def _sum(fates: Counter[Fate]) -> Text:

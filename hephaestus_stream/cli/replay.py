@@ -46,8 +46,10 @@ def replay(
     """
     if max_unanswered < 1:
         raise UsageError(f"--max-unanswered {max_unanswered} lets nothing be sent: give 1 or more")
-    log = find_log(module)
-    replayed = asyncio.run(_replay(log, file, kafka.settings(), max_unanswered=max_unanswered))
+    log, settings = find_log(module), kafka.settings()
+    if settings.via == "http":
+        raise UsageError("replay reads topics as well, and goes by Kafka alone: unset `via` (HEPHAESTUS_VIA)")
+    replayed = asyncio.run(_replay(log, file, settings, max_unanswered=max_unanswered))
     show(report(replayed), document=to_jsonable_python(replayed), output=output)
 
 

@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 from pydantic import ValidationError
 from rich.text import Text
 
-from hephaestus_stream.cli.options import KafkaOptions
+from hephaestus_stream.cli.options import ApiAddress, KafkaOptions
 from hephaestus_stream.cli.output import OutputFormat, show
 from hephaestus_stream.cli.reach import require_broker
 from hephaestus_stream.client import AsyncClient
@@ -66,14 +66,14 @@ def made(model: type[CommandT], **fields: Any) -> CommandT:  # noqa: ANN401 - ch
         raise UsageError(f"this is no command: {problems_of(error, model)}") from None
 
 
-def kafka_settings(kafka: KafkaOptions, **more: object) -> Settings:
+def settings_of(kafka: KafkaOptions, address: ApiAddress) -> Settings:
     """The settings, when a broker has answered at their address, unless commands go by HTTP.
 
     Raises:
         SettingsError: A setting is unknown or has a bad value.
         BrokerUnreachableError: None does.
     """
-    settings = kafka.settings(**more)
+    settings = kafka.settings(**address.given())
     if settings.via == "kafka":
         require_broker(settings)
     return settings

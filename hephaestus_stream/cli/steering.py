@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from hephaestus_stream.cli.options import KAFKA_DEFAULTS, KafkaOptions
+from hephaestus_stream.cli.options import ADDRESS_DEFAULTS, KAFKA_DEFAULTS, ApiAddress, KafkaOptions
 from hephaestus_stream.cli.output import Output
 from hephaestus_stream.cli.payload import read_payload
-from hephaestus_stream.cli.sending import NOBODY, Id, RunId, Timeout, Told, kafka_settings, made, send
+from hephaestus_stream.cli.sending import NOBODY, Id, RunId, Timeout, Told, made, send, settings_of
 from hephaestus_stream.cli.target import Target, find_target
 from hephaestus_stream.wire.command import (
     ContinueCommand,
@@ -23,7 +23,7 @@ from hephaestus_stream.wire.command import (
     SkipCommand,
     SteeringCommand,
     TerminateCommand,
-    new_id,
+    id_or_new,
 )
 
 
@@ -49,6 +49,7 @@ def retry(
     told: Told = NOBODY,
     options: SendOptions = DEFAULTS,
     kafka: KafkaOptions = KAFKA_DEFAULTS,
+    address: ApiAddress = ADDRESS_DEFAULTS,
 ) -> None:
     """Lets a failed or halted run go on.
 
@@ -56,7 +57,7 @@ def retry(
         workflow: `module:Class`, or the stored name.
         id: The business value; with a stored name the full key.
     """
-    _steer(RetryCommand, "retried", find_target(workflow, id), kafka, told=told, options=options)
+    _steer(RetryCommand, "retried", find_target(workflow, id), told=told, options=options, reach=(kafka, address))
 
 
 def pause(
@@ -67,6 +68,7 @@ def pause(
     told: Told = NOBODY,
     options: SendOptions = DEFAULTS,
     kafka: KafkaOptions = KAFKA_DEFAULTS,
+    address: ApiAddress = ADDRESS_DEFAULTS,
 ) -> None:
     """Lets nothing new begin in a run.
 
@@ -74,7 +76,7 @@ def pause(
         workflow: `module:Class`, or the stored name.
         id: The business value; with a stored name the full key.
     """
-    _steer(PauseCommand, "paused", find_target(workflow, id), kafka, told=told, options=options)
+    _steer(PauseCommand, "paused", find_target(workflow, id), told=told, options=options, reach=(kafka, address))
 
 
 def continue_(
@@ -85,6 +87,7 @@ def continue_(
     told: Told = NOBODY,
     options: SendOptions = DEFAULTS,
     kafka: KafkaOptions = KAFKA_DEFAULTS,
+    address: ApiAddress = ADDRESS_DEFAULTS,
 ) -> None:
     """Lets a paused run go on.
 
@@ -92,7 +95,7 @@ def continue_(
         workflow: `module:Class`, or the stored name.
         id: The business value; with a stored name the full key.
     """
-    _steer(ContinueCommand, "continued", find_target(workflow, id), kafka, told=told, options=options)
+    _steer(ContinueCommand, "continued", find_target(workflow, id), told=told, options=options, reach=(kafka, address))
 
 
 def skip(
@@ -105,6 +108,7 @@ def skip(
     told: Told = NOBODY,
     options: SendOptions = DEFAULTS,
     kafka: KafkaOptions = KAFKA_DEFAULTS,
+    address: ApiAddress = ADDRESS_DEFAULTS,
 ) -> None:
     """Ends a node in place of its step.
 
@@ -119,7 +123,7 @@ def skip(
     content = read_payload(payload, option="--payload")
     target.check_outcome(node, event, content)
     more = {"node": node, "event": event, "payload": content}
-    _steer(SkipCommand, f"{outcome} →", target, kafka, told=told, options=options, **more)
+    _steer(SkipCommand, f"{outcome} →", target, told=told, options=options, reach=(kafka, address), **more)
 
 
 def terminate(
@@ -130,6 +134,7 @@ def terminate(
     told: Told = NOBODY,
     options: SendOptions = DEFAULTS,
     kafka: KafkaOptions = KAFKA_DEFAULTS,
+    address: ApiAddress = ADDRESS_DEFAULTS,
 ) -> None:
     """Ends a run at once.
 
@@ -137,28 +142,30 @@ def terminate(
         workflow: `module:Class`, or the stored name.
         id: The business value; with a stored name the full key.
     """
-    _steer(TerminateCommand, "terminated", find_target(workflow, id), kafka, told=told, options=options)
+    _steer(
+        TerminateCommand, "terminated", find_target(workflow, id), told=told, options=options, reach=(kafka, address)
+    )
 
 
 def _steer(
     model: type[SteeringCommand],
     what: str,
     target: Target,
-    kafka: KafkaOptions,
     *,
     told: Told,
     options: SendOptions,
+    reach: tuple[KafkaOptions, ApiAddress],
     **more: Any,  # noqa: ANN401 - checked by the model
 ) -> None:
     command = made(
         model,
         schema=model.SCHEMA,
-        id=options.command_id or new_id(),
+        id=id_or_new(options.command_id),
         workflow=target.workflow,
         key=target.key,
         run=options.run,
         **told.given(),
         **more,
     )
-    patience = timedelta(seconds=options.timeout)
-    asyncio.run(send(command, kafka_settings(kafka), what, patience=patience, output=options.output))
+    patience, (kafka, address) = timedelta(seconds=options.timeout), reach
+    asyncio.run(send(command, settings_of(kafka, address), what, patience=patience, output=options.output))

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from hephaestus_stream.cli.instance_text import STATUS_STYLES, moment, short
+from hephaestus_stream.cli.instances import name_of
 from hephaestus_stream.cli.options import KAFKA_DEFAULTS, KafkaOptions
 from hephaestus_stream.cli.output import Output, show_line
 from hephaestus_stream.cli.reach import require_broker
@@ -38,11 +39,12 @@ def tail(
     """Tells of ends as they come.
 
     Args:
-        workflow: The stored name; all workflows unless given.
+        workflow: `module:Class`, or the stored name; all workflows unless given.
         status: Ends of this kind alone; repeatable.
         attempts: Failed attempts of steps as well, and runs that a bug of the engine stopped.
         since: Begin in the past: `2h` ago, or an instant; from now on unless given.
     """
+    name = name_of(workflow)
     beginning = None if since is None else instant_of(since, now=datetime.now(UTC))
     settings = kafka.settings()
     require_broker(settings)
@@ -50,7 +52,7 @@ def tail(
     names = (topics.completions, topics.history) if attempts else (topics.completions,)
     for message in tail_topics(settings.connection, names, since=beginning):
         for record in _records(message.topic() == topics.completions, message.value() or b""):
-            if workflow not in {None, record.workflow}:
+            if name not in {None, record.workflow}:
                 continue
             if isinstance(record, HistoryRecord):
                 if record.type in _FAILURES:

@@ -9,7 +9,10 @@ def edge_label(event: str, route: str | None) -> str:
 
 
 def printable(words: str) -> str:
-    r"""The words with a line break as `\n` and the like: a route's label may be any string, a drawing has lines."""
+    r"""The words with a line break as `\n` and the like: foreign text may hold anything, and a drawing has lines.
+
+    A terminal, too, obeys what it is sent.
+    """
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in words
     )

@@ -17,7 +17,7 @@ from hephaestus_stream.telemetry.sent import continued
 from hephaestus_stream.web.instances import Key
 from hephaestus_stream.web.problems import ProblemError, refused, responses
 from hephaestus_stream.web.tokens import routes_for
-from hephaestus_stream.wire.command import COMMAND_MODELS, Command, CommandId, new_id
+from hephaestus_stream.wire.command import COMMAND_MODELS, Command, CommandId, id_or_new
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.problem import problems_of
 from hephaestus_stream.wire.token import Tokens
@@ -131,7 +131,7 @@ def _add(routes: APIRouter, sender: Sender, kind: str, model: type[Command]) -> 
     ) -> Reply:
         addressed: dict[str, object] = {
             "type": kind,
-            "id": new_id() if idempotency_key is None else idempotency_key,
+            "id": id_or_new(idempotency_key),
             "key": key,
         }
         least = model.least_schema({name for name, value in document.items() if value is not None})

@@ -220,6 +220,11 @@ COMMAND_MODELS: Final[dict[str, type[Command]]] = {
 _DECODER: Final = msgspec.json.Decoder()
 
 
+def id_or_new(given: str | None) -> str:
+    """The id that a command is given, else a new one; an empty one is a mistake, which the command refuses."""
+    return new_id() if given is None else given
+
+
 def new_id() -> str:
     """A new command's id: a UUID of version 7, so that ids made later sort later."""
     return str(uuid7())

@@ -25,7 +25,7 @@ from hephaestus_stream.wire.command import (
     SkipCommand,
     StartCommand,
     TerminateCommand,
-    new_id,
+    id_or_new,
 )
 from hephaestus_stream.wire.key import full_key
 from hephaestus_stream.wire.problem import problems_of
@@ -66,7 +66,7 @@ def start_command(
     definition = workflow.definition
     with _told_in_one_line(StartCommand):
         return StartCommand(
-            id=command_id or new_id(),
+            id=id_or_new(command_id),
             workflow=definition.name,
             version=definition.version if version is None else None if version == "current" else version,
             key=full_key(definition.key, id),
@@ -97,7 +97,7 @@ def resume_command(
     content = _event_json(workflow, event, payload)
     with _told_in_one_line(ResumeCommand):
         return ResumeCommand(
-            id=command_id or new_id(),
+            id=id_or_new(command_id),
             workflow=definition.name,
             key=full_key(definition.key, id),
             run=run,
@@ -129,7 +129,7 @@ def skip_command(
     with _told_in_one_line(SkipCommand):
         return SkipCommand(
             schema=SkipCommand.SCHEMA,
-            id=command_id or new_id(),
+            id=id_or_new(command_id),
             workflow=definition.name,
             key=full_key(definition.key, id),
             run=run,
@@ -160,7 +160,7 @@ def steering_command(
     with _told_in_one_line(model):
         return model(
             schema=model.SCHEMA,
-            id=command_id or new_id(),
+            id=id_or_new(command_id),
             workflow=definition.name,
             key=key,
             run=run,
@@ -185,7 +185,7 @@ def migrate_command(
     with _told_in_one_line(MigrateCommand):
         return MigrateCommand(
             schema=MigrateCommand.SCHEMA,
-            id=command_id or new_id(),
+            id=id_or_new(command_id),
             workflow=definition.name,
             key=full_key(definition.key, id),
             run=run,
@@ -211,7 +211,7 @@ def cancel_command(
     key = full_key(definition.key, id)
     with _told_in_one_line(CancelCommand):
         return CancelCommand(
-            **schema_of(told), id=command_id or new_id(), workflow=definition.name, key=key, run=run, **told
+            **schema_of(told), id=id_or_new(command_id), workflow=definition.name, key=key, run=run, **told
         )
 
 

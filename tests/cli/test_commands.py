@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
@@ -10,6 +11,7 @@ from pydantic import JsonValue
 from hephaestus_stream.cli.commands import (
     _ended,  # pyright: ignore[reportPrivateUsage] - a run that ends takes a broker and a worker
 )
+from hephaestus_stream.cli.local import local_worker, told_here
 from hephaestus_stream.cli.sending import made
 from hephaestus_stream.client.completion import Completion
 from hephaestus_stream.core.state import EndStatus
@@ -108,6 +110,40 @@ def test_results_are_shown_as_json_and_those_that_carry_nothing_are_not() -> Non
     results: dict[str, JsonValue] = {"greet": None, "reply": {"name": "Zoë", "again": True}, "count": 0}
 
     assert shown("completed", results=results)[1:] == ['  reply: {"name":"Zoë","again":true}', "  count: 0"]
+
+
+def test_what_an_error_holds_is_not_obeyed_by_a_terminal() -> None:
+    assert shown("failed", error={"type": "E", "message": "\x1b[2J"})[1] == r"  E: \x1b[2J"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ((*START, "--input", "[" * 100_000), "--input is nested too deeply"),
+        ((*START, "--input", '{"name": "ada"}', "--command-id", ""), "'id': "),
+        ((*START, "--input", '{"name": "ada"}', "-X", "bootstrap.servers=a:1"), "say it with --bootstrap"),
+        (("list", "--limit", "1" + "0" * 30), "--limit"),
+        (("kafka", "up", "--port", "99999"), "--port"),
+        (("list", "--api", "http://127.0.0.1:99999"), "has no port: they end at 65535"),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_line(hephaestus: CommandLine, arguments: tuple[str, ...], hint: str) -> None:
+    said = hephaestus(*arguments)
+    assert (said.code, hint in said.err, "Traceback" in said.err) == (2, True, False), said.err
+
+
+def test_a_worker_that_was_killed_is_no_worker_of_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".hephaestus").mkdir()
+    with told_here() as tell:
+        assert local_worker() is None
+        tell("http://127.0.0.1:7431")
+        with told_here() as tell_too:
+            tell_too("http://127.0.0.1:7432")
+        assert local_worker() == "http://127.0.0.1:7431"
+    assert local_worker() is None
+    (tmp_path / ".hephaestus" / "worker").write_text("http://127.0.0.1:7431")
+    assert local_worker() is None
 
 
 def test_a_wrong_command_is_explained_by_its_own_fields() -> None:

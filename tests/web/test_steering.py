@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -19,6 +20,7 @@ from hephaestus_stream.client.options import Via
 from hephaestus_stream.errors import ApiUnreachableError, CommandError, CommandRefusedError, NotEndedError
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.output import HistoryRecord
+from tests.cli.command_line import CommandLine
 from tests.web.doorway import doorway
 from tests.web.served import Served, served
 from tests.web.shipping import OPEN, Parcel, Shipping, Waybill
@@ -131,7 +133,7 @@ def test_what_is_refused_over_http_is_refused_in_the_same_words(worker: Served, 
         errors: list[tuple[str, str]] = []
         for each in (client, other):
             with pytest.raises(CommandRefusedError) as refused:
-                each.cancel(Shipping, name, command_id=f"cancel-{name}")
+                each.cancel(Shipping, name)
             errors.append((refused.value.reason, str(refused.value)))
         assert errors[0] == errors[1]
         with pytest.raises(CommandError):
@@ -166,10 +168,25 @@ def test_operators_steer_from_the_command_line(worker: Served, name: str) -> Non
     assert hephaestus("skip", *shipping, "signed.received", "-p", '"bob"', *kafka).code == 0
     refused = hephaestus("terminate", *shipping, *kafka)
     assert (refused.code, "has ended" in refused.err) == (3, True)
+    missing = hephaestus("pause", "flows:Shipping", f"{name}-nobody", *kafka)
+    assert (missing.code, "has no run" in missing.err) == (6, True)
     told = hephaestus("history", *shipping, "--follow", "-o", "json", "--api", worker.url, *kafka[2:])
     events = [json.loads(line) for line in told.out.splitlines()]
     assert [each["type"] for each in events if each["details"].get("by") == "ada"] == ["retried"]
     assert events[-1]["type"] == "completed"
+
+
+def test_who_reaches_no_kafka_steers_by_http(worker: Served, name: str, tmp_path: Path) -> None:
+    outside = CommandLine(tmp_path)
+    (tmp_path / "hephaestus.toml").write_text('via = "http"\nbootstrap = "127.0.0.1:1"\n')
+    where = ("-n", worker.connection.namespace, "--api", worker.url)
+    key = f"parcel::{name}"
+    assert outside("start", "Shipping", key, "-i", '{"fails": false}', *where).code == 0
+    assert outside("pause", "Shipping", key, *where).out == f"✓ paused {key}\n"
+    assert outside("resume", "Shipping", key, "signed.received", "-p", '"bob"', *where).code == 0
+    assert outside("get", "Shipping", key, *where[2:], *where[:2]).code == 0
+    replayed = outside("replay", "workflows.permit", "nowhere.csv", "-n", worker.connection.namespace)
+    assert (replayed.code, "goes by Kafka alone" in replayed.err) == (2, True)
 
 
 def test_all_that_fit_are_cancelled_together(worker: Served, name: str) -> None:
@@ -190,7 +207,8 @@ def test_all_that_fit_are_cancelled_together(worker: Served, name: str) -> None:
     assert {name: ended["details"][name] for name in ("by", "reason")} == {"by": "ada", "reason": "recall"}
     assert {worker.read(f"/instances/{key}").json()["status"] for key in keys} == {"cancelled"}
     again = hephaestus("cancel", *which, "--yes", "-o", "json", *reach)
-    assert (again.code, json.loads(again.out)["total"]) == (0, 0)
+    document = json.loads(again.out)
+    assert (again.code, document["total"], document["cancelled"], document["unanswered"]) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -215,10 +233,12 @@ def test_a_cancel_that_is_neither_of_one_nor_of_several_is_refused(
 def test_the_ends_of_all_runs_are_told_as_they_come(worker: Served, name: str) -> None:
     log = worker.hephaestus.folder / "tail"
     reach = ("-b", worker.connection.bootstrap, "-n", worker.connection.namespace)
-    options = ("Shipping", "--status", "failed", "--attempts", "--since", "1h", "-o", "json")
+    options = ("flows:Shipping", "--status", "failed", "--attempts", "--since", "1h", "-o", "json")
+    with client_of(worker, "kafka") as client:
+        client.start(Shipping, f"{name}-fine", Parcel(fails=False))
+        client.resume(Shipping, f"{name}-fine", Shipping.signed.received, "bob")
     with worker.hephaestus.running("tail", *options, *reach, log=log) as process, client_of(worker, "kafka") as client:
         client.wait(client.start(Shipping, name, Parcel()), timeout=SOON)
-        client.start(Shipping, f"{name}-fine", Parcel(fails=False))
         told = told_of(f"parcel::{name}", log, process)
     assert {(each.get("type"), each.get("status")) for each in told} == {("step_failed", None), (None, "failed")}
     assert f"{name}-fine" not in log.read_text()
@@ -231,6 +251,7 @@ def told_of(key: str, log: Path, process: subprocess.Popen[bytes]) -> list[dict[
         found = [each for each in lines if each["key"] == key]
         if len(found) == 2:
             return found
+        time.sleep(0.05)
     raise AssertionError(log.read_text())
 
 

@@ -161,6 +161,19 @@ async def test_tokens_come_from_files(tmp_path: Path) -> None:
     assert OPERATE not in repr(load_settings(http_operate_token=OPERATE))
 
 
+async def test_a_token_that_is_given_counts_in_place_of_that_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = tmp_path / "token"
+    token.write_text(OPERATE)
+    token.chmod(0o600)
+    monkeypatch.setenv("HEPHAESTUS_API_TOKEN", READ)
+    assert load_settings(api_token_file=token).token_for_api() == OPERATE
+    monkeypatch.setenv("HEPHAESTUS_API_TOKEN_FILE", str(token))
+    monkeypatch.delenv("HEPHAESTUS_API_TOKEN")
+    assert load_settings(api_token=READ).token_for_api() == READ
+
+
 class Broken:
     """Reads that fail as nobody expected."""
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hephaestus_stream.cli.demonstration.board import Board, RunOnBoard
+from hephaestus_stream.drawing.label import printable
 from hephaestus_stream.wire.output import HistoryRecord
 
 _STATUS_STYLES: Final[Mapping[str, str]] = {
@@ -148,6 +149,6 @@ def _detail(name: str, value: object, record: HistoryRecord) -> str:
             wait = datetime.fromisoformat(value) - record.at
             return f"due in {wait.days} days" if wait.days else f"due in {_seconds(wait)}"
         case (("error" | "message"), str()):
-            return value
+            return printable(value)
         case _:
-            return f"{name} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+            return printable(f"{name} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
