@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 import msgspec
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -36,9 +36,9 @@ from hephaestus_stream.errors import (
     UsageError,
 )
 from hephaestus_stream.wire.command import Command, encode_command
-from hephaestus_stream.wire.http import NAMESPACE_HEADER
-from hephaestus_stream.wire.instance import Unavailable
+from hephaestus_stream.wire.http import ADDRESSING, NAMESPACE_HEADER
 from hephaestus_stream.wire.output import Reply
+from hephaestus_stream.wire.problem_details import ProblemDetails
 
 ResultT = TypeVar("ResultT")
 
@@ -49,7 +49,6 @@ PATIENCE_SECONDS: Final = 10.0
 _LONGEST_WAIT: Final = 60.0
 _LAST_WORD_SECONDS: Final = 2.0
 """What a worker gets on top to say that it has no answer."""
-_ADDRESSING: Final = frozenset({"type", "id", "key", "schema"})
 
 _NEXT: Final = (httpx.HTTPError, PartitionUnavailableError, ApiUnreachableError, NoAnswerError)
 """Where one worker fails like that, the next is asked."""
@@ -220,7 +219,7 @@ class AsyncApi:
 def body_of(command: Command) -> bytes:
     """A command's fields but those that stand in the path and the headers."""
     document: dict[str, object] = msgspec.json.decode(encode_command(command))
-    return msgspec.json.encode({name: value for name, value in document.items() if name not in _ADDRESSING})
+    return msgspec.json.encode({name: value for name, value in document.items() if name not in ADDRESSING})
 
 
 def _headers_of(command: Command, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -259,27 +258,19 @@ def _given_up(within: float) -> Callable[[RetryCallState], bool]:
     return stop
 
 
-class _Problem(BaseModel):
-    type: str = ""
-    detail: str = ""
-    reason: str | None = None
-    unavailable: tuple[Unavailable, ...] = ()
-    reply: Reply | None = None
-
-
 def _reply(command: Command, answer: httpx.Response) -> Reply:
     if answer.status_code == HTTPStatus.OK:
         try:
             return Reply.model_validate_json(answer.content)
         except ValidationError:
             raise ApiUnreachableError(f"{answer.url.netloc.decode()} does not answer as a worker does") from None
-    problem = _problem_in(answer)
+    problem = ProblemDetails.of(answer.content)
     if problem.reply is not None:
         return problem.reply
     match answer.status_code:
         case 413:
             raise CommandError(_detail(problem, answer), reason="too_large", id=command.id, key=command.key)
-        case 400 | 414 | 415 | 422 if _kind(problem) != "invalid-key":
+        case 400 | 414 | 415 | 422 if problem.kind != "invalid-key":
             reason = problem.reason or "invalid_payload"
             raise CommandError(_detail(problem, answer), reason=reason, id=command.id, key=command.key)
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.SERVICE_UNAVAILABLE:
@@ -288,24 +279,17 @@ def _reply(command: Command, answer: httpx.Response) -> Reply:
             raise _error(problem, answer)
 
 
-def _problem_in(answer: httpx.Response) -> _Problem:
-    try:
-        return _Problem.model_validate_json(answer.content)
-    except ValidationError:
-        return _Problem()
-
-
 def _read(question: Question[ResultT], answer: httpx.Response) -> ResultT:
     if answer.status_code == HTTPStatus.OK:
         try:
             return question.read(answer.content)
         except ValidationError:
             raise ApiUnreachableError(f"{answer.url.netloc.decode()} does not answer as a worker does") from None
-    raise _error(_problem_in(answer), answer)
+    raise _error(ProblemDetails.of(answer.content), answer)
 
 
-def _error(problem: _Problem, answer: httpx.Response) -> HephaestusError:
-    detail, kind = _detail(problem, answer), _kind(problem)
+def _error(problem: ProblemDetails, answer: httpx.Response) -> HephaestusError:
+    detail, kind = _detail(problem, answer), problem.kind
     match answer.status_code:
         case 401 | 403:
             return ApiRefusedError(
@@ -332,9 +316,5 @@ def _error(problem: _Problem, answer: httpx.Response) -> HephaestusError:
             )
 
 
-def _kind(problem: _Problem) -> str:
-    return problem.type.rpartition(":")[2]
-
-
-def _detail(problem: _Problem, answer: httpx.Response) -> str:
+def _detail(problem: ProblemDetails, answer: httpx.Response) -> str:
     return problem.detail or f"{answer.url.netloc.decode()} answers {answer.status_code}"

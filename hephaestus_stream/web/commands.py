@@ -18,6 +18,7 @@ from hephaestus_stream.web.instances import Key
 from hephaestus_stream.web.problems import ProblemError, refused, responses
 from hephaestus_stream.web.tokens import routes_for
 from hephaestus_stream.wire.command import COMMAND_MODELS, Command, CommandId, id_or_new
+from hephaestus_stream.wire.http import ADDRESSING
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.problem import problems_of
 from hephaestus_stream.wire.token import Tokens
@@ -30,7 +31,6 @@ def _utf8(header: object) -> object:
     return header.encode("latin-1").decode() if isinstance(header, str) else header
 
 
-_ADDRESSING: Final = frozenset({"type", "id", "key", "schema_version"})
 _SUMMARIES: Final = {
     "start": "Start a run of the key",
     "resume": "Send an event to a node",
@@ -109,7 +109,9 @@ def command_routes(sender: Sender, tokens: Tokens) -> APIRouter:
 
 def _add(routes: APIRouter, sender: Sender, kind: str, model: type[Command]) -> None:
     fields: dict[str, Any] = {
-        name: (field.annotation, field) for name, field in model.model_fields.items() if name not in _ADDRESSING
+        name: (field.annotation, field)
+        for name, field in model.model_fields.items()
+        if (field.alias or name) not in ADDRESSING
     }
     content = create_model(f"{kind.capitalize()}Body", __config__=model.model_config, **fields)
 
@@ -137,7 +139,7 @@ def _add(routes: APIRouter, sender: Sender, kind: str, model: type[Command]) -> 
         least = model.least_schema({name for name, value in document.items() if value is not None})
         if least > 1:
             addressed["schema"] = least
-        wrong = sorted(_ADDRESSING.intersection(document) | {"schema"}.intersection(document))
+        wrong = sorted(ADDRESSING.intersection(document))
         if wrong:
             detail = f"{wrong[0]} is told by the path and by Idempotency-Key: leave it out of the body"
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail)

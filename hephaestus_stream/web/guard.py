@@ -11,8 +11,9 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hephaestus_stream.web.problems import Problem, ProblemError, answer, unexpected
+from hephaestus_stream.web.problems import ProblemError, answer, unexpected
 from hephaestus_stream.wire.http import NAMESPACE_HEADER
+from hephaestus_stream.wire.problem_details import ProblemDetails
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Guard:
             has_begun = True
             await send(message)
 
-        async def tell(problem: Problem, headers: Mapping[str, str]) -> None:
+        async def tell(problem: ProblemDetails, headers: Mapping[str, str]) -> None:
             if not has_begun:
                 await answer(problem, headers)(scope, receive, send)
 

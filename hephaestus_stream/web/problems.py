@@ -9,7 +9,6 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from hephaestus_stream.errors import (
@@ -24,9 +23,9 @@ from hephaestus_stream.errors import (
 )
 from hephaestus_stream.wire.instance import Unavailable
 from hephaestus_stream.wire.output import Reply
+from hephaestus_stream.wire.problem_details import ProblemDetails, type_of
 
 MEDIA_TYPE: Final = "application/problem+json"
-_TYPE: Final = "urn:hephaestus:problem:"
 _AGAIN_SECONDS: Final = "1"
 _MOST_DETAIL: Final = 2_000
 
@@ -56,30 +55,6 @@ _OF_FRAMEWORK: Final[Mapping[int, str]] = {
 """The kinds of what the framework refuses; its words for a status differ between releases of Python."""
 
 
-class Problem(BaseModel):
-    """Problem details.
-
-    Attributes:
-        type: Which kind of problem it is, as a URN that does not change.
-        title: The kind in words.
-        status: The status of the answer.
-        detail: What is wrong here, and the way out.
-        reason: The engine's word for it, where it has one; those of docs/wire.md.
-        unavailable: The partitions that cannot be asked.
-        reply: The engine's answer to a command that it refused.
-        errors: What is wrong with which part of a request.
-    """
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    reason: str | None = None
-    unavailable: tuple[Unavailable, ...] = ()
-    reply: Reply | None = None
-    errors: tuple[dict[str, Any], ...] = Field(default=())
-
-
 class ProblemError(Exception):
     """A problem on its way out."""
 
@@ -93,11 +68,10 @@ class ProblemError(Exception):
         unavailable: Iterable[object] = (),
         reply: Reply | None = None,
     ) -> None:
-        self.problem = Problem(
-            type=_TYPE + kind,
-            title=HTTPStatus(status).phrase,
-            status=status,
-            detail=detail,
+        self.problem = _problem(
+            HTTPStatus(status),
+            kind,
+            detail,
             reason=None if reply is None else reply.reason,
             unavailable=tuple(Unavailable.model_validate(each, from_attributes=True) for each in unavailable),
             reply=reply,
@@ -112,7 +86,7 @@ def refused(reply: Reply) -> ProblemError:
     return ProblemError(status, "refused", reply.message or "the command was refused", reply=reply)
 
 
-def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def answer(problem: ProblemDetails, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The answer that tells a problem."""
     document = problem.model_dump(mode="json", exclude_defaults=True)
     return JSONResponse(document, problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
@@ -120,14 +94,14 @@ def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONRe
 
 def responses(*codes: int) -> dict[int | str, dict[str, Any]]:
     """The problems that a route may answer with, for its description."""
-    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    schema = {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}
     return {code: {"description": HTTPStatus(code).phrase, "content": {MEDIA_TYPE: schema}} for code in codes}
 
 
 def tell_problems(app: FastAPI) -> None:
     """Answers every error of an application with problem details."""
 
-    def handle(kind: type[Exception], teller: Callable[[Any], tuple[Problem, Mapping[str, str]]]) -> None:
+    def handle(kind: type[Exception], teller: Callable[[Any], tuple[ProblemDetails, Mapping[str, str]]]) -> None:
         async def handler(_request: Request, error: Exception) -> JSONResponse:
             return answer(*teller(error))
 
@@ -140,7 +114,7 @@ def tell_problems(app: FastAPI) -> None:
     handle(HTTPException, lambda error: (_of_framework(error), error.headers or {}))
 
 
-def problem_of(error: HephaestusError) -> Problem:
+def problem_of(error: HephaestusError) -> ProblemDetails:
     """What an error of ours is over HTTP."""
     match error:
         case RunNotFoundError():
@@ -164,39 +138,37 @@ def problem_of(error: HephaestusError) -> Problem:
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", error)
 
 
-def unreadable(what: str) -> Problem:
+def unreadable(what: str) -> ProblemDetails:
     """The problem of bytes that are no request."""
-    status = HTTPStatus.BAD_REQUEST
-    return Problem(type=_TYPE + "bad-request", title=status.phrase, status=status, detail=what)
+    return _problem(HTTPStatus.BAD_REQUEST, "bad-request", what)
 
 
-def _problem(status: HTTPStatus, kind: str, error: Exception, *, reason: str | None = None) -> Problem:
-    detail = str(error)[:_MOST_DETAIL]
-    return Problem(type=_TYPE + kind, title=status.phrase, status=status, detail=detail, reason=reason)
+def _problem(status: HTTPStatus, kind: str, detail: object, **more: Any) -> ProblemDetails:  # noqa: ANN401 - checked by the model
+    return ProblemDetails(
+        type=type_of(kind), title=status.phrase, status=status, detail=str(detail)[:_MOST_DETAIL], **more
+    )
 
 
 def _headers(error: HephaestusError) -> dict[str, str]:
     return {"Retry-After": _AGAIN_SECONDS} if problem_of(error).status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
-def _of_request(error: RequestValidationError) -> Problem:
+def _of_request(error: RequestValidationError) -> ProblemDetails:
     # What was sent is not told again: it may be a secret, or large.
     errors = tuple(
         {"in": ".".join(map(str, each["loc"]))[:200], "message": str(each["msg"])[:500]} for each in error.errors()[:20]
     )
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-    detail = "; ".join(f"{each['in']}: {each['message']}" for each in errors)[:_MOST_DETAIL]
-    return Problem(type=_TYPE + "invalid-request", title=status.phrase, status=status, detail=detail, errors=errors)
+    detail = "; ".join(f"{each['in']}: {each['message']}" for each in errors)
+    return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, errors=errors)
 
 
-def _of_framework(error: HTTPException) -> Problem:
+def _of_framework(error: HTTPException) -> ProblemDetails:
     status = HTTPStatus(error.status_code)
     kind = _OF_FRAMEWORK.get(status, "bad-request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "unexpected")
-    return Problem(type=_TYPE + kind, title=status.phrase, status=status, detail=error.detail)
+    return _problem(status, kind, error.detail)
 
 
-def unexpected() -> Problem:
+def unexpected() -> ProblemDetails:
     """An error that nobody expected, without telling of its inside; the log has the rest."""
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
     detail = "an unexpected error; the worker's log has its traceback. Please report it"
-    return Problem(type=_TYPE + "unexpected", title=status.phrase, status=status, detail=detail)
+    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", detail)

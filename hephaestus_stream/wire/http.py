@@ -1,4 +1,4 @@
-"""The headers of requests over HTTP, beside those that everybody knows."""
+"""What both sides of the HTTP of workers know: their own headers, and what of a command stands in no body."""
 
 from __future__ import annotations
 
@@ -12,3 +12,6 @@ PARTITIONS_HEADER: Final = "Hephaestus-Partitions"
 
 WORKER_HEADER: Final = "Hephaestus-Worker"
 """The id of the worker that is meant."""
+
+ADDRESSING: Final = frozenset({"type", "id", "key", "schema"})
+"""The fields of a command that path and headers tell."""

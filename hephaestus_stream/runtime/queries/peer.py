@@ -15,6 +15,7 @@ from hephaestus_stream.runtime.queries.directory import Member
 from hephaestus_stream.runtime.queries.reads import READ_SECONDS
 from hephaestus_stream.wire.http import PARTITIONS_HEADER, WORKER_HEADER
 from hephaestus_stream.wire.instance import Unavailable, UnavailableReason
+from hephaestus_stream.wire.problem_details import ProblemDetails
 
 _CONNECT_SECONDS: Final = 5.0
 _LAST_WORD_SECONDS: Final = 1.0
@@ -94,21 +95,13 @@ def _given(parameters: Parameters) -> dict[str, str | int | Sequence[str]]:
 
 
 def _refused(member: Member, answer: httpx.Response, partitions: Collection[int]) -> tuple[Unavailable, ...]:
-    try:
-        problem = _Problem.model_validate_json(answer.content)
-    except ValidationError:
-        problem = _Problem(detail=f"it answers {answer.status_code}")
+    problem = ProblemDetails.of(answer.content)
     if answer.status_code == HTTPStatus.NOT_FOUND and problem.reason == "not_found":
         raise RunNotFoundError(problem.detail)
     if problem.unavailable:
         return problem.unavailable
-    return lacking(partitions, "unreachable", f"its owner at {member.url}: {problem.detail}")
-
-
-class _Problem(BaseModel):
-    detail: str = ""
-    reason: str | None = None
-    unavailable: tuple[Unavailable, ...] = ()
+    detail = problem.detail or f"it answers {answer.status_code}"
+    return lacking(partitions, "unreachable", f"its owner at {member.url}: {detail}")
 
 
 def found(answer: ModelT | tuple[Unavailable, ...]) -> ModelT:
