@@ -22,6 +22,7 @@ from statistics import median
 from typing import Annotated, cast
 
 from cyclopts import Parameter, run
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
@@ -29,7 +30,9 @@ from hephaestus_stream import Context, Done, Event, Instance, Outcome, RetryPoli
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.engine import apply
 from hephaestus_stream.core.input import Input, Resume, Start, StepEmitted, StepFailed, StepSuspended, TimerFired
-from hephaestus_stream.core.state import Error, Reported, State
+from hephaestus_stream.core.state import Error, NodeState, Reported, State
+from hephaestus_stream.cycle.index import derive
+from hephaestus_stream.cycle.memory import MemoryStore
 from hephaestus_stream.cycle.record import encode
 
 console = Console()
@@ -203,6 +206,23 @@ def figures(repeats: int) -> Iterator[tuple[str, str, float]]:
         state = chain_of(length).state
         cost = figure(repeats, partial(timed, partial(encode, state)))
         yield f"the record of {length:,} ended steps", f"encoded, {len(encode(state)):,} bytes", cost
+    for branches in (3, 2_000):
+        yield (
+            f"one of {branches:,} waits ends",
+            "what lists and counts are kept up with",
+            figure(repeats, listed(branches)),
+        )
+
+
+def listed(waits: int) -> Callable[[], float]:
+    """Measures what follows for the indexes where a run that waits at many nodes waits at one less."""
+    nodes = {f"n{number}": NodeState("waiting", 1) for number in range(waits)}
+    before = State("bench::1", "run", "Bench", 1, "waiting", b"null", NOW, NOW, nodes=nodes)
+    after = replace(before, nodes={**nodes, "n0": NodeState("completed", 1)})
+    store, place = MemoryStore(), b"ibench::1\0run"
+    store.write({place: encode(before)})
+    changes = {place: encode(after)}
+    return partial(timed, lambda: derive(changes, store.get))
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -176,29 +176,38 @@ def _of_instance(place: bytes, value: bytes | None, get: Get, counts: Counter[by
         if header.expires:
             yield EXPIRY + TIME.pack(header.expires) + INSTANCES + place, b""
         found = decode_with(_DECODER, value)
-    new = {} if found is None else _entries(place, microseconds(found.started_at), _summary(found))
-    old = _former(place, None if found is None else microseconds(found.started_at), get)
-    for entry, content in new.items():
-        if old.get(entry) != content:
-            yield entry, content
-    for entry in old:
-        if entry not in new:
-            yield entry, None
-    counts.update(_counted(new))
-    counts.subtract(_counted(old))
+    new = None if found is None else _Row(microseconds(found.started_at), _summary(found))
+    old = _former(place, None if new is None else new.started, get)
+    if old is None or new is None or old.started != new.started:
+        if old is not None:
+            yield from ((entry, None) for entry, _ in _entries(place, old))
+            counts.subtract(_counted(old.summary))
+        if new is not None:
+            yield from _entries(place, new)
+            counts.update(_counted(new.summary))
+    elif old.summary != new.summary:
+        yield from _differences(place, old, new)
+        _count_differences(old.summary, new.summary, counts)
 
 
-def _former(place: bytes, started: int | None, get: Get) -> dict[bytes, bytes]:
-    """The entries that a run has had; under the time of its start, which nothing changes but a new life of its name."""
+class _Row(NamedTuple):
+    """A run as it is listed; its start is part of the entries' keys."""
+
+    started: int
+    summary: Summary
+
+
+def _former(place: bytes, started: int | None, get: Get) -> _Row | None:
+    """The row that a run has had; under the time of its start, which nothing changes but a new life of its name."""
     if started is not None:
         value = get(SUMMARIES + TIME.pack(started) + place)
         if value is not None:
-            return _entries(place, started, summary_of(value), encoded=value)
+            return _Row(started, summary_of(value))
     record = get(INSTANCES + place)
     if record is None:
-        return {}
+        return None
     found = decode_with(_DECODER, record)
-    return _entries(place, microseconds(found.started_at), _summary(found))
+    return _Row(microseconds(found.started_at), _summary(found))
 
 
 def _summary(found: _Indexed) -> Summary:
@@ -217,24 +226,59 @@ def _summary(found: _Indexed) -> Summary:
     )
 
 
-def _entries(place: bytes, started: int, summary: Summary, *, encoded: bytes | None = None) -> dict[bytes, bytes]:
-    """The entries of a run; that with its summary comes first."""
-    suffix = TIME.pack(started) + place
-    entries = {SUMMARIES + suffix: encoded or _ENCODER.encode(summary)}
-    entries[BY_NAME + place] = TIME.pack(started)
-    entries[status_entries(summary.workflow, summary.status) + suffix] = b""
+def _entries(place: bytes, row: _Row) -> Iterator[tuple[bytes, bytes]]:
+    """All entries of a run."""
+    started, summary = TIME.pack(row.started), row.summary
+    yield SUMMARIES + started + place, _ENCODER.encode(summary)
+    yield BY_NAME + place, started
+    yield status_entries(summary.workflow, summary.status) + started + place, b""
     for tag in summary.tags:
-        entries[tag_entries(tag) + suffix] = b""
+        yield tag_entries(tag) + started + place, b""
     for node in summary.waiting_at:
-        entries[node_entries(node) + suffix] = b""
-    return entries
+        yield node_entries(node) + started + place, b""
 
 
-def _counted(entries: Mapping[bytes, bytes]) -> Sequence[bytes]:
-    """Where the run with these entries is counted."""
-    if not entries:
-        return ()
-    summary = summary_of(next(iter(entries.values())))
-    kind = (summary.workflow, summary.version, summary.status)
-    waits = [counted_waits(*kind, node) for node in summary.waiting_at]
-    return [counted_runs(*kind), *waits, *map(counted_tags, summary.tags)]
+def _differences(place: bytes, old: _Row, new: _Row) -> Iterator[Change]:
+    """What becomes of the entries of a listed run: it may wait at thousands of nodes, and changes in few of them."""
+    suffix = TIME.pack(new.started) + place
+    was, now = old.summary, new.summary
+    yield SUMMARIES + suffix, _ENCODER.encode(now)
+    if (was.workflow, was.status) != (now.workflow, now.status):
+        yield status_entries(was.workflow, was.status) + suffix, None
+        yield status_entries(now.workflow, now.status) + suffix, b""
+    for name_of, gone, come in (
+        (tag_entries, *_moved(was.tags, now.tags)),
+        (node_entries, *_moved(was.waiting_at, now.waiting_at)),
+    ):
+        yield from ((name_of(each) + suffix, None) for each in gone)
+        yield from ((name_of(each) + suffix, b"") for each in come)
+
+
+def _count_differences(was: Summary, now: Summary, counts: Counter[bytes]) -> None:
+    kind = _kind_of(now)
+    if _kind_of(was) != kind or was.tags != now.tags:
+        counts.subtract(_counted(was))
+        counts.update(_counted(now))
+        return
+    gone, come = _moved(was.waiting_at, now.waiting_at)
+    counts.subtract(counted_waits(*kind, node) for node in gone)
+    counts.update(counted_waits(*kind, node) for node in come)
+
+
+def _moved(was: Collection[str], now: Collection[str]) -> tuple[Collection[str], Collection[str]]:
+    """What is not there any more, and what was not there before."""
+    if was == now:
+        return (), ()
+    return set(was).difference(now), set(now).difference(was)
+
+
+def _kind_of(summary: Summary) -> tuple[str, int, Status]:
+    return summary.workflow, summary.version, summary.status
+
+
+def _counted(summary: Summary) -> Iterator[bytes]:
+    """Where a run is counted."""
+    kind = _kind_of(summary)
+    yield counted_runs(*kind)
+    yield from (counted_waits(*kind, node) for node in summary.waiting_at)
+    yield from map(counted_tags, summary.tags)
