@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,3 +26,14 @@ def test_the_client_needs_neither_faust_nor_rocksdb() -> None:
 
     assert "confluent_kafka" in found.stdout.split()
     assert not {"faust", "mode", "aiokafka", "rocksdict", "jgo"} & set(found.stdout.split())
+
+
+def test_no_thread_is_the_first_to_look_into_a_struct() -> None:
+    """Two that did at once have ended a worker by a segmentation fault: msgspec shows a type before it is made."""
+    lines = [
+        f"{file.relative_to(ROOT)}: {line.strip()}"
+        for file in (ROOT / "hephaestus_stream").rglob("*.py")
+        for line in file.read_text().splitlines()
+        if re.search(r"msgspec\.(json|msgpack)\.decode\(.*type=(?!dict\[)", line)
+    ]
+    assert lines == []

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import timedelta
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -16,21 +15,19 @@ from rich.text import Text
 from hephaestus_stream.cli.bulk import cancel_all
 from hephaestus_stream.cli.failure import ExitCode
 from hephaestus_stream.cli.instances import ALL, WHICH, FilterOptions, named
-from hephaestus_stream.cli.options import ADDRESS_DEFAULTS, KAFKA_DEFAULTS, ApiAddress, KafkaOptions
-from hephaestus_stream.cli.output import Output, OutputFormat, show
+from hephaestus_stream.cli.output import show
 from hephaestus_stream.cli.payload import read_payload
 from hephaestus_stream.cli.sending import (
+    DEFAULTS,
     NOBODY,
-    Id,
     RunId,
-    Timeout,
+    SendOptions,
     Told,
     accepted,
     client_of,
     made,
     reply_document,
     send,
-    settings_of,
 )
 from hephaestus_stream.cli.target import find_target
 from hephaestus_stream.client.completion import Completion
@@ -39,7 +36,7 @@ from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.drawing.label import printable
 from hephaestus_stream.errors import UsageError
 from hephaestus_stream.settings import Settings
-from hephaestus_stream.wire.command import CancelCommand, MigrateCommand, ResumeCommand, StartCommand, id_or_new
+from hephaestus_stream.wire.command import CancelCommand, MigrateCommand, ResumeCommand, StartCommand
 from hephaestus_stream.wire.request import schema_of
 
 _COLORS: Final = {"completed": "green", "failed": "red", "cancelled": "magenta"}
@@ -56,11 +53,7 @@ def start(
     metadata: Annotated[str, Parameter(allow_leading_hyphen=True, show_default=False)] = "{}",
     on_conflict: OnConflict = "reject",
     workflow_version: Annotated[int | None, Parameter(show_default=False)] = None,
-    command_id: Id = None,
-    timeout: Timeout = 30.0,
-    output: Output = "text",
-    kafka: KafkaOptions = KAFKA_DEFAULTS,
-    address: ApiAddress = ADDRESS_DEFAULTS,
+    options: SendOptions = DEFAULTS,
 ) -> int:
     """Starts a run.
 
@@ -79,7 +72,7 @@ def start(
     target.check_input(payload)
     command = made(
         StartCommand,
-        id=id_or_new(command_id),
+        id=options.id(),
         workflow=target.workflow,
         version=target.version_or(workflow_version),
         key=target.key,
@@ -88,15 +81,7 @@ def start(
         metadata=_metadata(metadata),
         on_conflict=on_conflict,
     )
-    return asyncio.run(
-        _start(
-            command,
-            settings_of(kafka, address),
-            wait=wait,
-            patience=timedelta(seconds=timeout),
-            output=output,
-        )
-    )
+    return asyncio.run(_start(command, options.settings(), wait=wait, options=options))
 
 
 def resume(
@@ -107,11 +92,7 @@ def resume(
     *,
     payload: Annotated[str, Parameter(alias="-p", allow_leading_hyphen=True, show_default=False)] = "null",
     run: RunId = None,
-    command_id: Id = None,
-    timeout: Timeout = 30.0,
-    output: Output = "text",
-    kafka: KafkaOptions = KAFKA_DEFAULTS,
-    address: ApiAddress = ADDRESS_DEFAULTS,
+    options: SendOptions = DEFAULTS,
 ) -> None:
     """Sends an event.
 
@@ -127,7 +108,7 @@ def resume(
     target.check_event(node or None, name, content)
     command = made(
         ResumeCommand,
-        id=id_or_new(command_id),
+        id=options.id(),
         workflow=target.workflow,
         key=target.key,
         run=run,
@@ -135,15 +116,7 @@ def resume(
         event=name,
         payload=content,
     )
-    asyncio.run(
-        send(
-            command,
-            settings_of(kafka, address),
-            f"{event} →",
-            patience=timedelta(seconds=timeout),
-            output=output,
-        )
-    )
+    send(command, f"{event} →", options)
 
 
 def migrate(
@@ -153,11 +126,7 @@ def migrate(
     *,
     to_version: Annotated[int | None, Parameter(show_default=False)] = None,
     run: RunId = None,
-    command_id: Id = None,
-    timeout: Timeout = 30.0,
-    output: Output = "text",
-    kafka: KafkaOptions = KAFKA_DEFAULTS,
-    address: ApiAddress = ADDRESS_DEFAULTS,
+    options: SendOptions = DEFAULTS,
 ) -> None:
     """Moves a run to another version.
 
@@ -170,21 +139,13 @@ def migrate(
     command = made(
         MigrateCommand,
         schema=MigrateCommand.SCHEMA,
-        id=id_or_new(command_id),
+        id=options.id(),
         workflow=target.workflow,
         key=target.key,
         run=run,
         to_version=target.version_or(to_version),
     )
-    asyncio.run(
-        send(
-            command,
-            settings_of(kafka, address),
-            "migrated",
-            patience=timedelta(seconds=timeout),
-            output=output,
-        )
-    )
+    send(command, "migrated", options)
 
 
 def cancel(
@@ -194,15 +155,11 @@ def cancel(
     *,
     told: Told = NOBODY,
     run: RunId = None,
-    command_id: Id = None,
     of: Annotated[str | None, Parameter(name="--workflow", group=WHICH, help="The class, or the stored name.")] = None,
     which: FilterOptions = ALL,
     dry_run: Annotated[bool, Parameter(group=WHICH, show_default=False, help="Count only.")] = False,
     yes: Annotated[bool, Parameter(group=WHICH, show_default=False, alias="-y", help="Ask nobody.")] = False,
-    timeout: Timeout = 30.0,
-    output: Output = "text",
-    kafka: KafkaOptions = KAFKA_DEFAULTS,
-    address: ApiAddress = ADDRESS_DEFAULTS,
+    options: SendOptions = DEFAULTS,
 ) -> int:
     """Cancels a run, or all that fit.
 
@@ -210,26 +167,25 @@ def cancel(
         workflow: `module:Class`, or the stored name.
         id: The business value; with a stored name the full key.
     """
-    patience = timedelta(seconds=timeout)
     if id is None:
         if workflow is not None:
             raise UsageError(
                 f"whose? Write cancel {workflow} ID, or cancel --workflow {workflow} for all that are live"
             )
-        if run is not None or command_id is not None:
+        if run is not None or options.command_id is not None:
             raise UsageError("--run and --command-id are of one run: name its workflow and its id")
         if of is None and which == ALL:
             raise UsageError("which? Write WORKFLOW and ID, or --workflow, --status, --tag … for all that fit")
         return asyncio.run(
             cancel_all(
-                settings_of(kafka, address),
+                options.settings(),
                 named(of),
                 which.filtering(),
                 told=told.given(),
-                patience=patience,
+                patience=options.patience,
                 dry_run=dry_run,
                 is_agreed=yes,
-                output=output,
+                output=options.output,
             )
         )
     if of is not None or which != ALL or dry_run:
@@ -238,13 +194,13 @@ def cancel(
     command = made(
         CancelCommand,
         **schema_of(told.given()),
-        id=id_or_new(command_id),
+        id=options.id(),
         workflow=target.workflow,
         key=target.key,
         run=run,
         **told.given(),
     )
-    asyncio.run(send(command, settings_of(kafka, address), "cancelled", patience=patience, output=output))
+    send(command, "cancelled", options)
     return 0
 
 
@@ -255,17 +211,15 @@ def _metadata(argument: str) -> dict[str, JsonValue]:
     return metadata
 
 
-async def _start(
-    command: StartCommand, settings: Settings, *, wait: bool, patience: timedelta, output: OutputFormat
-) -> int:
+async def _start(command: StartCommand, settings: Settings, *, wait: bool, options: SendOptions) -> int:
     async with client_of(settings) as client:
-        reply = await accepted(client, command, patience=patience, output=output)
+        reply = await accepted(client, command, options)
         run = run_of(command, reply)
         if not wait:
-            show(_started(run), document=reply_document(reply), output=output)
+            show(_started(run), document=reply_document(reply), output=options.output)
             return 0
         completion = await client.wait(run)
-    show(_ended(completion), document=_ended_document(completion), output=output)
+    show(_ended(completion), document=_ended_document(completion), output=options.output)
     return 0 if completion.status == "completed" else ExitCode.FAILED
 
 

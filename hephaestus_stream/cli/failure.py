@@ -119,7 +119,7 @@ def tell(message: str, *, style: str = "bold red") -> None:
     """Writes a line to standard error, as it is: it may hold brackets, and a pipe's reader wants no line breaks."""
     label = "error: " if style == "bold red" else ""
     # What others said may be quoted in it.
-    lines = "\n".join(printable(line) for line in message.splitlines())
+    lines = "\n".join(printable(line) for line in message.split("\n"))
     Console(stderr=True, soft_wrap=True, highlight=False).print(Text(label, style) + Text(lines))
 
 

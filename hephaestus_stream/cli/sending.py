@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,14 +13,14 @@ from cyclopts.validators import Number
 from pydantic import ValidationError
 from rich.text import Text
 
-from hephaestus_stream.cli.options import ApiAddress, KafkaOptions
-from hephaestus_stream.cli.output import OutputFormat, show
+from hephaestus_stream.cli.options import ADDRESS_DEFAULTS, KAFKA_DEFAULTS, ApiAddress, KafkaOptions
+from hephaestus_stream.cli.output import Output, show
 from hephaestus_stream.cli.reach import require_broker
 from hephaestus_stream.client import AsyncClient
 from hephaestus_stream.client.run import require_accepted
 from hephaestus_stream.errors import NoAnswerError, UsageError
 from hephaestus_stream.settings import Settings
-from hephaestus_stream.wire.command import Command
+from hephaestus_stream.wire.command import Command, id_or_new
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.problem import problems_of
 from hephaestus_stream.wire.request import Told as TellsHistory
@@ -28,7 +29,6 @@ _LONGEST_TIMEOUT: Final = 86_400.0
 
 CommandT = TypeVar("CommandT", bound=Command)
 
-Id = Annotated[str | None, Parameter(name="--command-id", help="Makes the command repeatable: once is once.")]
 Timeout = Annotated[
     float,
     Parameter(
@@ -54,6 +54,44 @@ class Told:
 NOBODY = Told()
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SendOptions:
+    """How a command is sent, and how its answer is shown."""
+
+    command_id: Annotated[
+        str | None, Parameter(name="--command-id", help="Makes the command repeatable: once is once.")
+    ] = None
+    timeout: Timeout = 30.0
+    output: Output = "text"
+    kafka: KafkaOptions = KAFKA_DEFAULTS
+    address: ApiAddress = ADDRESS_DEFAULTS
+
+    def id(self) -> str:
+        """That which was given to the command, else a new one."""
+        return id_or_new(self.command_id)
+
+    @property
+    def patience(self) -> timedelta:
+        """How long the answer is waited for."""
+        return timedelta(seconds=self.timeout)
+
+    def settings(self) -> Settings:
+        """The settings, when a broker has answered at their address, unless commands go by HTTP.
+
+        Raises:
+            SettingsError: A setting is unknown or has a bad value.
+            BrokerUnreachableError: None does.
+        """
+        settings = self.kafka.settings(**self.address.given())
+        if settings.via == "kafka":
+            require_broker(settings)
+        return settings
+
+
+DEFAULTS = SendOptions()
+
+
 def made(model: type[CommandT], **fields: Any) -> CommandT:  # noqa: ANN401 - checked by the model
     """A command of what somebody has typed.
 
@@ -64,19 +102,6 @@ def made(model: type[CommandT], **fields: Any) -> CommandT:  # noqa: ANN401 - ch
         return model(**fields)
     except ValidationError as error:
         raise UsageError(f"this is no command: {problems_of(error, model)}") from None
-
-
-def settings_of(kafka: KafkaOptions, address: ApiAddress) -> Settings:
-    """The settings, when a broker has answered at their address, unless commands go by HTTP.
-
-    Raises:
-        SettingsError: A setting is unknown or has a bad value.
-        BrokerUnreachableError: None does.
-    """
-    settings = kafka.settings(**address.given())
-    if settings.via == "kafka":
-        require_broker(settings)
-    return settings
 
 
 def client_of(settings: Settings) -> AsyncClient:
@@ -90,10 +115,9 @@ def client_of(settings: Settings) -> AsyncClient:
     )
 
 
-async def send(command: Command, settings: Settings, what: str, *, patience: timedelta, output: OutputFormat) -> None:
+def send(command: Command, what: str, options: SendOptions) -> None:
     """Sends a command, and tells what was done."""
-    async with client_of(settings) as client:
-        reply = await accepted(client, command, patience=patience, output=output)
+    reply = asyncio.run(_sent(command, options.settings(), options))
     text = Text.assemble(("✓ ", "green"), what, " ", (command.key, "bold"))
     if reply.effect == "kept":
         text.append(f"; {reply.message or 'it came early and is kept until its node waits'}", "yellow")
@@ -101,18 +125,23 @@ async def send(command: Command, settings: Settings, what: str, *, patience: tim
         text.append("; nothing had to be done", "yellow")
     elif reply.message is not None:
         text.append(f" {reply.message}")
-    show(text, document=reply_document(reply), output=output)
+    show(text, document=reply_document(reply), output=options.output)
 
 
-async def accepted(client: AsyncClient, command: Command, *, patience: timedelta, output: OutputFormat) -> Reply:
+async def _sent(command: Command, settings: Settings, options: SendOptions) -> Reply:
+    async with client_of(settings) as client:
+        return await accepted(client, command, options)
+
+
+async def accepted(client: AsyncClient, command: Command, options: SendOptions) -> Reply:
     """The answer, if the command was accepted; a program gets a refusal as a document too."""
     try:
-        reply = await client.send(command, timeout=patience)
+        reply = await client.send(command, timeout=options.patience)
     except NoAnswerError as error:
         way_out = f"the same again with --command-id {error.command_id} is safe"
         raise NoAnswerError(error.problem, command_id=error.command_id, way_out=way_out) from None
-    if not reply.accepted and output == "json":
-        show("", document=reply_document(reply), output=output)
+    if not reply.accepted and options.output == "json":
+        show("", document=reply_document(reply), output=options.output)
     require_accepted(reply)
     return reply
 

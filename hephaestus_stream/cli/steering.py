@@ -4,17 +4,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from hephaestus_stream.cli.options import ADDRESS_DEFAULTS, KAFKA_DEFAULTS, ApiAddress, KafkaOptions
-from hephaestus_stream.cli.output import Output
 from hephaestus_stream.cli.payload import read_payload
-from hephaestus_stream.cli.sending import NOBODY, Id, RunId, Timeout, Told, made, send, settings_of
+from hephaestus_stream.cli.sending import DEFAULTS, NOBODY, RunId, SendOptions, Told, made, send
 from hephaestus_stream.cli.target import Target, find_target
 from hephaestus_stream.wire.command import (
     ContinueCommand,
@@ -23,22 +18,7 @@ from hephaestus_stream.wire.command import (
     SkipCommand,
     SteeringCommand,
     TerminateCommand,
-    id_or_new,
 )
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class SendOptions:
-    """How a steering command is sent."""
-
-    run: RunId = None
-    command_id: Id = None
-    timeout: Timeout = 30.0
-    output: Output = "text"
-
-
-DEFAULTS = SendOptions()
 
 
 def retry(
@@ -46,10 +26,9 @@ def retry(
     id: str,  # noqa: A002 - the wire's own word
     /,
     *,
+    run: RunId = None,
     told: Told = NOBODY,
     options: SendOptions = DEFAULTS,
-    kafka: KafkaOptions = KAFKA_DEFAULTS,
-    address: ApiAddress = ADDRESS_DEFAULTS,
 ) -> None:
     """Lets a failed or halted run go on.
 
@@ -57,7 +36,7 @@ def retry(
         workflow: `module:Class`, or the stored name.
         id: The business value; with a stored name the full key.
     """
-    _steer(RetryCommand, "retried", find_target(workflow, id), told=told, options=options, reach=(kafka, address))
+    _steer(RetryCommand, "retried", find_target(workflow, id), run=run, told=told, options=options)
 
 
 def pause(
@@ -65,10 +44,9 @@ def pause(
     id: str,  # noqa: A002 - as above
     /,
     *,
+    run: RunId = None,
     told: Told = NOBODY,
     options: SendOptions = DEFAULTS,
-    kafka: KafkaOptions = KAFKA_DEFAULTS,
-    address: ApiAddress = ADDRESS_DEFAULTS,
 ) -> None:
     """Lets nothing new begin in a run.
 
@@ -76,7 +54,7 @@ def pause(
         workflow: `module:Class`, or the stored name.
         id: The business value; with a stored name the full key.
     """
-    _steer(PauseCommand, "paused", find_target(workflow, id), told=told, options=options, reach=(kafka, address))
+    _steer(PauseCommand, "paused", find_target(workflow, id), run=run, told=told, options=options)
 
 
 def continue_(
@@ -84,10 +62,9 @@ def continue_(
     id: str,  # noqa: A002 - as above
     /,
     *,
+    run: RunId = None,
     told: Told = NOBODY,
     options: SendOptions = DEFAULTS,
-    kafka: KafkaOptions = KAFKA_DEFAULTS,
-    address: ApiAddress = ADDRESS_DEFAULTS,
 ) -> None:
     """Lets a paused run go on.
 
@@ -95,7 +72,7 @@ def continue_(
         workflow: `module:Class`, or the stored name.
         id: The business value; with a stored name the full key.
     """
-    _steer(ContinueCommand, "continued", find_target(workflow, id), told=told, options=options, reach=(kafka, address))
+    _steer(ContinueCommand, "continued", find_target(workflow, id), run=run, told=told, options=options)
 
 
 def skip(
@@ -105,10 +82,9 @@ def skip(
     /,
     *,
     payload: Annotated[str, Parameter(alias="-p", allow_leading_hyphen=True, show_default=False)] = "null",
+    run: RunId = None,
     told: Told = NOBODY,
     options: SendOptions = DEFAULTS,
-    kafka: KafkaOptions = KAFKA_DEFAULTS,
-    address: ApiAddress = ADDRESS_DEFAULTS,
 ) -> None:
     """Ends a node in place of its step.
 
@@ -123,7 +99,7 @@ def skip(
     content = read_payload(payload, option="--payload")
     target.check_outcome(node, event, content)
     more = {"node": node, "event": event, "payload": content}
-    _steer(SkipCommand, f"{outcome} →", target, told=told, options=options, reach=(kafka, address), **more)
+    _steer(SkipCommand, f"{outcome} →", target, run=run, told=told, options=options, **more)
 
 
 def terminate(
@@ -131,10 +107,9 @@ def terminate(
     id: str,  # noqa: A002 - as above
     /,
     *,
+    run: RunId = None,
     told: Told = NOBODY,
     options: SendOptions = DEFAULTS,
-    kafka: KafkaOptions = KAFKA_DEFAULTS,
-    address: ApiAddress = ADDRESS_DEFAULTS,
 ) -> None:
     """Ends a run at once.
 
@@ -142,9 +117,7 @@ def terminate(
         workflow: `module:Class`, or the stored name.
         id: The business value; with a stored name the full key.
     """
-    _steer(
-        TerminateCommand, "terminated", find_target(workflow, id), told=told, options=options, reach=(kafka, address)
-    )
+    _steer(TerminateCommand, "terminated", find_target(workflow, id), run=run, told=told, options=options)
 
 
 def _steer(
@@ -152,20 +125,19 @@ def _steer(
     what: str,
     target: Target,
     *,
+    run: str | None,
     told: Told,
     options: SendOptions,
-    reach: tuple[KafkaOptions, ApiAddress],
     **more: Any,  # noqa: ANN401 - checked by the model
 ) -> None:
     command = made(
         model,
         schema=model.SCHEMA,
-        id=id_or_new(options.command_id),
+        id=options.id(),
         workflow=target.workflow,
         key=target.key,
-        run=options.run,
+        run=run,
         **told.given(),
         **more,
     )
-    patience, (kafka, address) = timedelta(seconds=options.timeout), reach
-    asyncio.run(send(command, settings_of(kafka, address), what, patience=patience, output=options.output))
+    send(command, what, options)

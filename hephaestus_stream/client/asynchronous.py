@@ -314,6 +314,7 @@ class AsyncClient(AsyncReader):
 
         Raises:
             NotEndedError: The run has not ended in time.
+            RunNotFoundError: By HTTP: it has ended, and is not kept any more.
         """
         seconds = None if timeout is None else seconds_of(timeout)
         await self.open()

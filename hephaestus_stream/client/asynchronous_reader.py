@@ -163,6 +163,7 @@ class AsyncReader:
         Raises:
             BrokerUnreachableError: No broker answers.
             ApiUnreachableError: No worker answers, where they are asked.
+            RunNotFoundError: They told of the run, and it is not kept any more.
         """
         if self._reach.via == "http":
             async for event in self._watch_by_asking(workflow, id, run=run):

@@ -32,8 +32,8 @@ class PolledWatch:
 
     def __init__(self, workflow: Run | AnyWorkflow | str, id: str | None, *, run: str | None) -> None:  # noqa: A002 - the wire's own word
         self._whose = (workflow, id)
-        self._has_answered = False
-        self._found: HistoryPage | None = None
+        self._after = 0
+        self._has_answered = self._has_found = False
         self.question: Question[HistoryPage] = telling(workflow, id, run=run, after=0)
         self.rests = False
         self.is_over = False
@@ -41,11 +41,12 @@ class PolledWatch:
     def tell(self, page: HistoryPage) -> list[HistoryRecord]:
         """The events of the answer."""
         events = [HistoryRecord.model_validate(event) for event in page.events]
-        self._has_answered, self._found = True, page
+        self._has_answered = self._has_found = True
         self.rests = page.after is None
         self.is_over = self.rests and not page.is_live
         if events:
-            self.question = telling(*self._whose, run=page.run, after=events[-1].sequence)
+            self._after = events[-1].sequence
+        self.question = telling(*self._whose, run=page.run, after=self._after)
         return events
 
     def fail(self, error: HephaestusError) -> None:
@@ -56,7 +57,7 @@ class PolledWatch:
             HephaestusError: No worker has ever answered.
         """
         match error:
-            case RunNotFoundError() if self._found is None:
+            case RunNotFoundError() if not self._has_found:
                 self._has_answered = True
             case ApiUnreachableError() | PartitionUnavailableError() if self._has_answered:
                 pass  # a worker is started again, perhaps

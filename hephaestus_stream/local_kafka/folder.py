@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -26,6 +27,9 @@ class BrokerRecord(msgspec.Struct, frozen=True):
     def bootstrap(self) -> str:
         """The address for clients."""
         return f"{HOST}:{self.port}"
+
+
+_RECORD: Final = msgspec.json.Decoder(BrokerRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class BrokerFolder:
     def record(self) -> BrokerRecord | None:
         """The record of the last start; None if there is none, or none that can be read."""
         try:
-            return msgspec.json.decode(self.state.read_bytes(), type=BrokerRecord)
+            return _RECORD.decode(self.state.read_bytes())
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 

@@ -29,7 +29,7 @@ _POLL_SECONDS = 0.25
 
 def main() -> None:
     """Runs brokers in a temporary folder until the parent is gone, then leaves nothing of either."""
-    wanted = msgspec.json.decode(sys.argv[1], type=Wanted)
+    wanted = msgspec.json.Decoder(Wanted).decode(sys.argv[1])
     signal.signal(signal.SIGTERM, _leave)
     with tempfile.TemporaryDirectory(prefix="hephaestus-kafka-", ignore_cleanup_errors=True) as folder:
         kafka = LocalKafka(

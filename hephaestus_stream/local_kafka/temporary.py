@@ -7,7 +7,7 @@ import sys
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 import msgspec
 
@@ -44,6 +44,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 Report: TypeAlias = Progressed | Ready | Failed
+_REPORT: Final[msgspec.json.Decoder[Report]] = msgspec.json.Decoder(Report)
 
 _ERRORS = {error.__name__: error for error in (JavaNotFoundError, ArtifactsUnavailableError, LocalKafkaError)}
 
@@ -99,7 +100,7 @@ def temporary_cluster(
 
 def _folder(lines: Iterable[bytes], on_progress: Progress) -> Path:
     for line in lines:
-        report: Report = msgspec.json.decode(line, type=Report)
+        report: Report = _REPORT.decode(line)
         match report:
             case Progressed(message):
                 on_progress(message)

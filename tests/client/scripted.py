@@ -32,6 +32,13 @@ class Scripted:
     asked: list[Asked] = field(default_factory=list[Asked])
 
 
+class Server(ThreadingHTTPServer):
+    """Says nothing of a client that went, or of one that it hung up on."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
+
+
 @contextmanager
 def scripted(script: Callable[[Asked, int], Answer]) -> Generator[Scripted]:
     """A server for the length of a block."""
@@ -63,7 +70,7 @@ def scripted(script: Callable[[Asked, int], Answer]) -> Generator[Scripted]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as there
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         there = Scripted(f"http://127.0.0.1:{server.server_port}", script)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -69,7 +69,7 @@ class Workers:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not condition():
             for worker in of:
-                assert worker.is_running, f"a worker ended:\n{worker.told()[-5_000:]}"
+                assert worker.is_running, f"a worker ended with {worker.process.returncode}:\n{worker.told()[-5_000:]}"
             logs = "\n".join(worker.told()[-3_000:] for worker in self._started)
             assert time.monotonic() < deadline, f"the condition never became true; the workers say\n{logs}"
             time.sleep(0.05)

@@ -11,13 +11,10 @@ from hypothesis import HealthCheck, settings
 THOROUGH = "thorough"
 
 # Without a deadline: nothing here asserts a time, and the first example pays for imports.
-settings.register_profile("quick", max_examples=60, deadline=None)
-settings.register_profile(
-    THOROUGH,
-    max_examples=5_000,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+# Nor with the checks that a slow machine or an unlucky seed may fail.
+UNCHECKED = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+settings.register_profile("quick", max_examples=60, deadline=None, suppress_health_check=UNCHECKED)
+settings.register_profile(THOROUGH, max_examples=5_000, deadline=None, suppress_health_check=UNCHECKED)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
 settings.load_profile(PROFILE)
 

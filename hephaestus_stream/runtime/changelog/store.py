@@ -55,6 +55,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     index: int = 0
 
 
+# Made here: threads that were the first to look into a type, at once, would find it half made.
+_DECODER: Final = msgspec.json.Decoder(Standing)
+
+
 def nothing_derived(_changes: Mapping[bytes, bytes | None], _get: Callable[[bytes], bytes | None]) -> Sequence[Change]:
     """The `derive` of a store without indexes."""
     return ()
@@ -237,7 +241,7 @@ class Store:
         if encoded is None:
             return None
         try:
-            standing = msgspec.json.decode(encoded, type=Standing)
+            standing = _DECODER.decode(encoded)
         except msgspec.DecodeError as error:
             # Another version's, or garbage: without it nothing here can be trusted, and the replay will say so.
             log.warning("%s: its standing cannot be read: %s", self.path, error)

@@ -36,6 +36,7 @@ from hephaestus_stream.runtime.steps.process import main
 main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
 """
 
+_REPORT: Final = msgspec.msgpack.Decoder(Report)
 _KEYS: Final = "HEPHAESTUS_ENCRYPTION_"
 """Variables that are the worker's alone: its processes get what they need in the plain."""
 
@@ -145,7 +146,7 @@ class _StepProcess:
         self.send(order)
         try:
             (size,) = HEADER.unpack(await self._reader.readexactly(HEADER.size))
-            return msgspec.msgpack.decode(await self._reader.readexactly(size), type=Report)
+            return _REPORT.decode(await self._reader.readexactly(size))
         except (asyncio.IncompleteReadError, OSError) as error:
             raise StepProcessError("the process has ended") from error
 

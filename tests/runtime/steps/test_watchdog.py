@@ -37,7 +37,7 @@ async def test_a_step_that_blocks_the_event_loop_is_told_of_once_with_its_place_
     assert isinstance(end, StepEmitted)
     assert warning.startswith("flow::1 (run run-1), node only, attempt 1 blocks the event loop")
     assert "write def execute" in warning
-    assert "time.sleep(0.005)" in warning
+    assert "in hang" in warning
     assert "do(context.initial, context)" in warning
     assert "execute_on_loop" not in warning
     assert ending.startswith("flow::1 (run run-1), node only, attempt 1 blocked the event loop for ")
