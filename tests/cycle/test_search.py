@@ -216,6 +216,18 @@ def test_a_cursor_behind_all_time_is_refused(started: int) -> None:
         decode_cursor(base64.urlsafe_b64encode(content).decode().rstrip("="), "newest")
 
 
+@pytest.mark.parametrize("which", [InstanceFilter(), InstanceFilter(workflow="Order"), InstanceFilter(tag=("red",))])
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_nothing_has_started_before_1970(which: InstanceFilter, order: Order) -> None:
+    store = MemoryStore()
+    state = State("order::a", "1", "Order", 1, "running", b"null", BEGIN, BEGIN, tags=("red",))
+    store.write({b"iorder::a\x001": encode(state)})
+    for bounds, number in (({"started_to": ANCIENT}, 0), ({"started_from": ANCIENT}, 1)):
+        asked = which.model_copy(update=bounds)
+        page = search.page(store, InstanceQuery(**asked.model_dump(), order=order))
+        assert (len(page.instances), search.count(store, asked, by=()).total) == (number, number)
+
+
 class More(InstanceFilter):
     """A question with something that is no filter, as the route of the counts has it."""
 
