@@ -89,7 +89,7 @@ def instance_routes(facade: WorkerFacade, tokens: Tokens) -> APIRouter:
         partitions: Partitions = of_worker,
         workflow: Workflow = None,
         run: Run = None,
-        minimum: Annotated[int | None, Query(ge=0, description="The position of an answer that it must know.")] = None,
+        minimum: Annotated[int | None, Query(ge=-1, description="The position of an answer that it must know.")] = None,
     ) -> InstanceView:
         with _as_owner(partitions):
             return await reads(partitions).get(key, workflow=workflow, run=run, minimum=minimum)

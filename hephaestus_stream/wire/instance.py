@@ -84,7 +84,8 @@ class InstanceView(InstanceSummary):
         parked: Why the owner cannot go on with it: its version, or a key, is missing there.
         sequence: The number of the last event of its history.
         partition: Of the key.
-        position: The offset of the last of `commands` that the owner has applied: what a later `minimum` may be.
+        position: The offset of the last of `commands` that the owner has applied: what a later `minimum` may be; -1
+            where the topic was made anew since, and has had none.
     """
 
     input: JsonValue

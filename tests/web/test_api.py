@@ -82,6 +82,13 @@ def test_the_life_of_an_instance_over_http(worker: Served, name: str) -> None:
     assert counted["counts"] == [{"workflow": "GreetingFlow", "status": "completed", "node": None, "count": 1}]
 
 
+def test_the_position_before_the_first_command_of_a_new_topic_is_known_to_everyone(worker: Served, name: str) -> None:
+    # As a view tells it after `positions reset` to a topic that was made anew.
+    worker.tell(f"guest::{name}", "start", input=GUEST)
+    assert worker.read(f"/instances/guest::{name}", minimum=-1).status_code == 200
+    assert worker.read(f"/instances/guest::{name}", minimum=-2).status_code == 422
+
+
 def test_the_same_idempotency_key_gets_the_same_answer(worker: Served, name: str) -> None:
     first = worker.tell(f"guest::{name}", "start", id=name, input=GUEST)
     again = worker.tell(f"guest::{name}", "start", id=name, input=GUEST)

@@ -21,7 +21,7 @@ class Member:
 
     Attributes:
         id: Its own for as long as it lives: two workers may name the same URL, each meaning its own machine.
-        url: Where it answers; None where it serves no HTTP.
+        url: Where it answers; None where it serves no HTTP, or announces what is no URL.
     """
 
     id: str
@@ -34,7 +34,11 @@ class Member:
     @classmethod
     def of(cls, announced: str) -> Member:
         """The worker behind such a URL; one of an older release has no id, and no HTTP."""
-        url = URL(announced)
+        try:
+            url = URL(announced)
+        except ValueError:
+            # The others of the group are known nevertheless.
+            return cls(announced.partition("#")[2], None)
         address = str(url.with_fragment(None)).rstrip("/")
         return cls(url.fragment, address if url.fragment and address != NO_HTTP else None)
 

@@ -56,7 +56,9 @@ class Peers:
         if self._client.is_closed:
             return lacking(partitions, "unreachable", "this worker ends, and asks no other any more: ask another")
         if member.url is None:
-            return lacking(partitions, "unreachable", "its owner serves no HTTP: `http` is off there")
+            return lacking(
+                partitions, "unreachable", "its owner serves no HTTP: `http` is off there, or its URL is none"
+            )
         headers = {PARTITIONS_HEADER: ",".join(map(str, sorted(partitions))), WORKER_HEADER: member.id}
         try:
             answer = await self._client.get(
@@ -65,7 +67,7 @@ class Peers:
                 headers=headers,
                 timeout=httpx.Timeout(_CONNECT_SECONDS, read=seconds + _LAST_WORD_SECONDS),
             )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             message = f"its owner at {member.url} does not answer ({type(error).__name__})"
             return lacking(partitions, "unreachable", message)
         if answer.status_code == HTTPStatus.OK:

@@ -16,7 +16,7 @@ from hephaestus_stream import Done, WaitForEvent, Workflow
 from hephaestus_stream.cycle.committed import Committed
 from hephaestus_stream.errors import InvalidCursorError, PartitionUnavailableError, RunNotFoundError, StoppedError
 from hephaestus_stream.runtime.queries import owned
-from hephaestus_stream.runtime.queries.directory import Member
+from hephaestus_stream.runtime.queries.directory import Directory, Member
 from hephaestus_stream.runtime.queries.look import Look
 from hephaestus_stream.runtime.queries.owned import OpenShard, OwnedReads
 from hephaestus_stream.runtime.queries.peer import Peers
@@ -232,12 +232,29 @@ async def test_a_partition_with_too_much_to_look_at_is_busy(owner: Owner, monkey
         await owner.reads.get("review::a")
 
 
-async def test_a_worker_whose_url_is_none_is_unreachable() -> None:
+@pytest.mark.parametrize(
+    "announced",
+    [
+        "http://[nonsense/#a",
+        "http://a:x/#a",
+        "http://127.0.0.1:99999/#a",
+        "http://127.0.0.1:-1/#a",
+        "http://\u2028/#a",
+        "http://a\x7f/#a",
+        "nonsense#a",
+        "http://127.0.0.1:9/#\u00e4",
+    ],
+)
+async def test_a_worker_that_announces_nonsense_is_unreachable_alone(announced: str) -> None:
+    other = Member("b", "http://b:7430")
+    directory = Directory(other, lambda: {announced: {"c": [1]}, other.announced(): {"c": [0]}}, topic="c")
+    owners = directory.owners()
+    assert (owners[0], len(directory.members())) == (other, 2)
     peers = Peers(None)
-    answer = await peers.ask(Member("a", "http://[nonsense"), "/counts", InstanceCounts, partitions=[1], parameters={})
+    answer = await peers.ask(owners[1], "/counts", InstanceCounts, partitions=[1], parameters={})
     await peers.close()
     assert isinstance(answer, tuple)
-    assert [each.reason for each in answer] == ["unreachable"]
+    assert [(each.partition, each.reason) for each in answer] == [(1, "unreachable")]
 
 
 async def test_of_ended_runs_the_one_is_meant_that_ended_last_as_by_a_command(owner: Owner) -> None:
