@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from cyclopts import Parameter
 from rich.console import Console, RenderableType
+
+_UNBOUNDED: Final = 100_000
 
 OutputFormat: TypeAlias = Literal["text", "json"]
 
@@ -29,5 +32,6 @@ def show(text: RenderableType, *, document: object, output: OutputFormat) -> Non
     if output == "json":
         sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     else:
-        # Words in brackets are somebody's, not ours.
-        Console(highlight=False, soft_wrap=True, markup=False, emoji=False).print(text)
+        # A pipe has no width: a line is a line for whoever searches in it. Words in brackets are somebody's, not ours.
+        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _UNBOUNDED
+        Console(highlight=False, soft_wrap=True, markup=False, emoji=False, width=width).print(text)

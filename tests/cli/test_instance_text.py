@@ -71,3 +71,9 @@ def test_a_terminal_is_told_nothing_by_what_others_wrote(odd: str, capsys: pytes
         assert short(value).isprintable()
     tell(f"first\nthen {odd}")
     assert all(line.isprintable() for line in capsys.readouterr().err.splitlines())
+
+
+def test_a_pipe_gets_whole_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("COLUMNS")
+    summary = InstanceSummary.model_validate({**COMMON, "key": f"order::{'long' * 60}", "status": "running"})
+    assert len(printed(list_text([summary], more=False), capsys).splitlines()) == 2
