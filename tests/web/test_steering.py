@@ -235,8 +235,9 @@ def test_the_ends_of_all_runs_are_told_as_they_come(worker: Served, name: str) -
     reach = ("-b", worker.connection.bootstrap, "-n", worker.connection.namespace)
     options = ("flows:Shipping", "--status", "failed", "--attempts", "--since", "1h", "-o", "json")
     with client_of(worker, "kafka") as client:
-        client.start(Shipping, f"{name}-fine", Parcel(fails=False))
+        fine = client.start(Shipping, f"{name}-fine", Parcel(fails=False))
         client.resume(Shipping, f"{name}-fine", Shipping.signed.received, "bob")
+        assert client.wait(fine, timeout=SOON).status == "completed"
     with worker.hephaestus.running("tail", *options, *reach, log=log) as process, client_of(worker, "kafka") as client:
         client.wait(client.start(Shipping, name, Parcel()), timeout=SOON)
         told = told_of(f"parcel::{name}", log, process)
