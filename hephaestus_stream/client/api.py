@@ -197,6 +197,10 @@ class AsyncApi:
                     except _NEXT as error:
                         failures.append(error)
                         may_have_arrived = may_have_arrived or not isinstance(error, _NOT_SENT)
+                    except HephaestusError as error:
+                        if may_have_arrived:  # at another worker, whatever this one says
+                            raise no_answer(command) from error
+                        raise
                 if may_have_arrived:
                     raise no_answer(command) from failures[-1]
                 raise self._place.failure(failures)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 from hephaestus_stream.client.options import Reach
 from hephaestus_stream.client.polled_watch import ASK_AGAIN_SECONDS, PolledWatch
+from hephaestus_stream.client.question import Question
 from hephaestus_stream.client.questions import (
     Filtering,
     counting,
@@ -22,7 +23,7 @@ from hephaestus_stream.client.run import Run
 from hephaestus_stream.client.snapshot import InstanceSnapshot
 from hephaestus_stream.client.transport import not_open
 from hephaestus_stream.client.watch import watch_of
-from hephaestus_stream.errors import HephaestusError
+from hephaestus_stream.errors import ApiUnreachableError, HephaestusError
 from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
 from hephaestus_stream.wire.output import HistoryRecord
 from hephaestus_stream.wire.query import MAX_PAGE, CountBy, Order
@@ -30,6 +31,8 @@ from hephaestus_stream.wire.request import AnyWorkflow
 
 if TYPE_CHECKING:
     from hephaestus_stream.client.api import AsyncApi
+
+ResultT = TypeVar("ResultT")
 
 
 class AsyncReader:
@@ -77,7 +80,7 @@ class AsyncReader:
             ApiUnreachableError: No worker answers.
             ApiRefusedError: They want another token.
         """
-        return await self._api().ask(getting(workflow, id, run=run, minimum=minimum, cipher=self._reach.cipher))
+        return await self._ask(getting(workflow, id, run=run, minimum=minimum, cipher=self._reach.cipher))
 
     async def list(
         self,
@@ -103,7 +106,7 @@ class AsyncReader:
         cursor: str | None = None
         while True:
             question = listing(workflow, filtering, order=order, limit=MAX_PAGE, cursor=cursor)
-            page = await self._api().ask(question if partial else whole(question))
+            page = await self._ask(question if partial else whole(question))
             tell_missing(page)
             for instance in page.instances:
                 yield instance
@@ -120,7 +123,7 @@ class AsyncReader:
     ) -> InstanceCounts:
         """Counts the instances that fit, by `workflow`, `status` and `node` as asked for; the rest is as in `list`."""
         question = counting(workflow, filtering, by=by)
-        counts = await self._api().ask(question if partial else whole(question))
+        counts = await self._ask(question if partial else whole(question))
         tell_missing(counts)
         return counts
 
@@ -137,7 +140,7 @@ class AsyncReader:
         Which run is meant, and what is raised, is as in `get`.
         """
         while True:
-            page = await self._api().ask(telling(workflow, id, run=run, after=after))
+            page = await self._ask(telling(workflow, id, run=run, after=after))
             for event in page.events:
                 yield HistoryRecord.model_validate(event)
             if page.after is None:
@@ -163,12 +166,15 @@ class AsyncReader:
         Raises:
             BrokerUnreachableError: No broker answers.
             ApiUnreachableError: No worker answers, where they are asked.
+            ClientClosedError: The client was closed before.
             RunNotFoundError: They told of the run, and it is not kept any more.
         """
         if self._reach.via == "http":
             async for event in self._watch_by_asking(workflow, id, run=run):
                 yield event
             return
+        if self._is_closed:
+            raise not_open(was_closed=True)
         feed = watch_of(self._reach.connection, workflow, id, run=run)
         try:
             while True:
@@ -190,7 +196,7 @@ class AsyncReader:
         watch = PolledWatch(workflow, id, run=run)
         while not watch.is_over:
             try:
-                page = await self._api().ask(watch.question)
+                page = await self._ask(watch.question)
             except HephaestusError as error:
                 watch.fail(error)
             else:
@@ -198,6 +204,14 @@ class AsyncReader:
                     yield event
             if watch.rests and not watch.is_over:
                 await asyncio.sleep(ASK_AGAIN_SECONDS)
+
+    async def _ask(self, question: Question[ResultT]) -> ResultT:
+        try:
+            return await self._api().ask(question)
+        except (RuntimeError, ApiUnreachableError):
+            if self._is_closed:  # by another task, meanwhile
+                raise not_open(was_closed=True) from None
+            raise
 
     def _api(self) -> AsyncApi:
         """The HTTP of the running loop.

@@ -24,7 +24,7 @@ from hephaestus_stream.client.run import Run
 from hephaestus_stream.client.snapshot import InstanceSnapshot
 from hephaestus_stream.client.transport import not_open
 from hephaestus_stream.client.watch import watch_of
-from hephaestus_stream.errors import HephaestusError
+from hephaestus_stream.errors import ApiUnreachableError, HephaestusError
 from hephaestus_stream.wire.instance import InstanceCounts, InstanceSummary
 from hephaestus_stream.wire.output import HistoryRecord
 from hephaestus_stream.wire.query import MAX_PAGE, CountBy, Order
@@ -124,6 +124,8 @@ class Reader:
         if self._reach.via == "http":
             yield from self._watch_by_asking(workflow, id, run=run)
             return
+        if self._is_closed:
+            raise not_open(was_closed=True)
         with closing(watch_of(self._reach.connection, workflow, id, run=run)) as feed:
             for event in feed:
                 if event is not None:
@@ -150,7 +152,7 @@ class Reader:
     def _ask(self, question: Question[ResultT]) -> ResultT:
         try:
             return self._open_api().ask(question)
-        except RuntimeError:
+        except (RuntimeError, ApiUnreachableError):
             if self._is_closed:  # by another thread, meanwhile
                 raise not_open(was_closed=True) from None
             raise

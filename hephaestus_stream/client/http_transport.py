@@ -113,7 +113,9 @@ class HttpTransport:
                     published.set_exception(error)
                 else:
                     reply = answered.result()
-                    published.set_result(Published(reply.partition, reply.position or 0, reply.at))
+                    published.set_result(
+                        Published(reply.partition, reply.position or 0, reply.at, position=reply.position)
+                    )
 
         future.add_done_callback(settle)
         return published
@@ -155,6 +157,9 @@ class HttpTransport:
                     raise _NotYetError from None  # it is started again, perhaps
                 if _has_ended(found, not_before):
                     return _completion_of(found)
+                if found.finished_at is not None:
+                    has_answered = True
+                    raise _NotYetError  # a former end: that of the run, or of another one of the id
                 # From now on no other run of the id is meant.
                 question = getting(
                     found.workflow, found.key, run=found.run, minimum=found.position, cipher=self._cipher

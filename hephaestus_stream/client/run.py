@@ -20,12 +20,14 @@ class Published:
     Attributes:
         partition: Where it stands in `commands`.
         offset: See `partition`.
-        at: The broker's time of it; None where the topic keeps none.
+        at: The broker's time of it, or the worker's that took it in; None where the topic keeps none.
+        position: The offset where a worker has taken it in; None where that is not known.
     """
 
     partition: int
     offset: int
     at: datetime | None
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Receipt:
         key: The business key.
         run: The run that the command met; None where no answer was waited for and none was named.
         partition: The partition of the key.
-        position: The offset of the command; None where no answer was waited for.
+        position: The offset of the command; None where no worker has told of it.
         effect: `applied`; `kept` for an event that came before its node waits, or while the run is parked; `existing`
             where nothing had to be done; None where no answer was waited for.
         message: What one might not expect, as that the run is parked.
@@ -133,7 +135,15 @@ def receipt_of(
         CommandRefusedError: The engine refused.
     """
     if isinstance(answer, Published):
-        return Receipt(command.id, command.workflow, command.key, command.run, answer.partition, at=answer.at)
+        return Receipt(
+            command.id,
+            command.workflow,
+            command.key,
+            command.run,
+            answer.partition,
+            position=answer.position,
+            at=answer.at,
+        )
     require_accepted(answer)
     return Receipt(
         command.id,

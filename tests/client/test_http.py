@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hephaestus_stream import Client
+from hephaestus_stream import AsyncClient, Client
 from hephaestus_stream.client.api import ApiPlace
 from hephaestus_stream.client.http_transport import HttpTransport
+from hephaestus_stream.client.options import Via
 from hephaestus_stream.client.polled_watch import PolledWatch
 from hephaestus_stream.client.run import Receipt
 from hephaestus_stream.encryption.cipher import NO_KEYS
@@ -35,6 +36,7 @@ NOWHERE = "http://127.0.0.1:1"
 ORDER = Order(sku="tea", quantity=2, customer="ada")
 SOON = timedelta(seconds=1)
 AT = datetime(2026, 11, 1, tzinfo=UTC)
+LATER = AT + timedelta(hours=1)
 REPLY: dict[str, object] = {
     "schema": 1,
     "id": "a",
@@ -52,7 +54,7 @@ def problem(status: int, kind: str, detail: str = "so it is") -> Answer:
     return status, {"type": f"urn:hephaestus:problem:{kind}", "title": kind, "status": status, "detail": detail}
 
 
-def instance(run: str, *, status: str = "running") -> Answer:
+def instance(run: str, *, status: str = "running", at: datetime = AT) -> Answer:
     found = InstanceView(
         workflow="OrderFlow",
         version=2,
@@ -63,7 +65,7 @@ def instance(run: str, *, status: str = "running") -> Answer:
         updated_at=AT,
         tags=(),
         waiting_at=(),
-        finished_at=AT if status == "completed" else None,
+        finished_at=at if status == "completed" else None,
         input=None,
         sequence=1,
         partition=0,
@@ -107,6 +109,19 @@ def test_a_command_that_may_have_arrived_somewhere_has_no_answer_and_is_not_unse
         assert len(worker.asked) > 1
         assert len({each.path for each in worker.asked}) == 1
     assert unanswered.value.command_id
+
+
+@pytest.mark.parametrize(
+    "refusal", [(401, "refused"), (413, "too-large"), (421, "other-namespace"), (422, "invalid-key")]
+)
+def test_what_another_worker_refuses_may_have_arrived_at_the_first(refusal: tuple[int, str]) -> None:
+    with (
+        scripted(lambda _asked, _number: None) as lost,
+        scripted(lambda _asked, _number: problem(*refusal)) as strict,
+        client_of(lost.url, strict.url) as client,
+        pytest.raises(NoAnswerError),
+    ):
+        client.start(OrderFlow, "abc", ORDER, timeout=SOON)
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
@@ -168,6 +183,26 @@ def test_who_waits_for_an_id_waits_for_the_run_that_lives_and_no_other() -> None
     assert worker.asked[1].parameters["minimum"] == ["7"]
 
 
+def test_who_waits_after_a_command_for_an_id_waits_beyond_its_former_run() -> None:
+    script = [instance("former", status="completed"), instance("a"), instance("a", status="completed", at=LATER)]
+    receipt = Receipt("c", "OrderFlow", "orderid::abc", None, 0, at=AT + timedelta(minutes=1))
+    with client_before(lambda _asked, number: script[number]) as (client, worker):
+        assert client.wait(receipt, timeout=timedelta(seconds=20)).run == "a"
+    assert [each.parameters.get("run") for each in worker.asked] == [None, None, ["a"]]
+
+
+def test_who_waits_after_a_retry_that_a_worker_has_taken_in_gets_the_end_that_follows() -> None:
+    script = [
+        (200, REPLY),
+        instance("a", status="completed", at=AT - SOON),
+        instance("a", status="completed", at=LATER),
+    ]
+    with client_before(lambda _asked, number: script[number]) as (client, worker):
+        receipt = client.retry(OrderFlow, "abc", run="a", wait=False)
+        assert client.wait(receipt, timeout=timedelta(seconds=20)).at == LATER
+    assert worker.asked[1].parameters["minimum"] == ["7"]
+
+
 def test_who_waits_for_a_run_that_is_kept_no_longer_is_told_so() -> None:
     script = [instance("a"), problem(404, "not-found")]
     script[1] = (404, {"type": "urn:hephaestus:problem:not-found", "detail": "gone", "reason": "not_found"})
@@ -193,6 +228,50 @@ def test_a_closed_client_asks_nothing() -> None:
             client.get(OrderFlow, "abc")
         with pytest.raises(ClientClosedError):
             client.start(OrderFlow, "abc", ORDER)
+
+
+@pytest.mark.parametrize("via", ["http", "kafka"])
+async def test_a_closed_client_watches_nothing(via: Via) -> None:
+    connection = Connection("127.0.0.1:1", "test")
+    client = Client(connection, api=NOWHERE, via=via)
+    client.close()
+    with pytest.raises(ClientClosedError):
+        next(client.watch(OrderFlow, "abc"))
+    others = AsyncClient(connection, api=NOWHERE, via=via)
+    await others.close()
+    with pytest.raises(ClientClosedError):
+        await anext(others.watch(OrderFlow, "abc"))
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_who_asks_while_a_client_closes_is_told_so(*, answers: bool) -> None:
+    came, closed = threading.Event(), threading.Event()
+
+    def script(_asked: Asked, _number: int) -> Answer:
+        came.set()
+        if answers:
+            return problem(503, "unavailable")
+        closed.wait(30)
+        return None
+
+    with scripted(script) as worker:
+        connection = Connection("127.0.0.1:1", "test")
+        client = AsyncClient(connection, api=worker.url, via="http")
+        asking = asyncio.create_task(client.get(OrderFlow, "abc"))
+        assert await asyncio.to_thread(came.wait, 30)
+        await client.close()
+        closed.set()
+        with pytest.raises(ClientClosedError):
+            await asking
+        came.clear()
+        closed.clear()
+        blocking = Client(connection, api=worker.url, via="http")
+        asking = asyncio.create_task(asyncio.to_thread(blocking.get, OrderFlow, "abc"))
+        assert await asyncio.to_thread(came.wait, 30)
+        await asyncio.to_thread(blocking.close)
+        closed.set()
+        with pytest.raises(ClientClosedError):
+            await asking
 
 
 def test_who_waits_when_a_client_closes_is_told_so_and_who_has_cancelled_has() -> None:
