@@ -133,7 +133,7 @@ class HttpTransport:
     async def _ended(self, run: Run | Receipt | AnyWorkflow, id: str | None) -> Completion:  # noqa: A002 - as above
         api, not_before = self._require_api(), run.not_before if isinstance(run, Receipt) else None
         question = getting(run, id, run=None, minimum=None, cipher=self._cipher)
-        is_known = isinstance(run, Run | Receipt) and run.position is not None
+        is_known = isinstance(run, Run | Receipt) and run.position is not None and run.run is not None
         pauses = AsyncRetrying(
             retry=retry_if_exception_type(_NotYetError),
             wait=wait_exponential(_FIRST_PAUSE, _LONGEST_PAUSE, exp_base=1.5, min=_FIRST_PAUSE),

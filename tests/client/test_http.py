@@ -191,6 +191,14 @@ def test_who_waits_after_a_command_for_an_id_waits_beyond_its_former_run() -> No
     assert [each.parameters.get("run") for each in worker.asked] == [None, None, ["a"]]
 
 
+def test_who_waits_after_a_command_for_an_id_that_has_no_run_waits_for_its_next_one() -> None:
+    missing: Answer = (404, {"type": "urn:hephaestus:problem:not-found", "detail": "none", "reason": "not_found"})
+    script = [missing, instance("a", status="completed", at=LATER)]
+    receipt = Receipt("c", "OrderFlow", "orderid::abc", None, 0, position=7, at=AT)
+    with client_before(lambda _asked, number: script[number]) as (client, _):
+        assert client.wait(receipt, timeout=timedelta(seconds=20)).run == "a"
+
+
 def test_who_waits_after_a_retry_that_a_worker_has_taken_in_gets_the_end_that_follows() -> None:
     script = [
         (200, REPLY),
