@@ -81,6 +81,7 @@ class Receipt:
         message: What one might not expect, as that the run is parked.
         duplicate: Whether the same command had been answered before.
         at: When it was taken in; `wait` for a receipt passes over ends that came before, as that which was retried.
+            Where no worker has told, an end within 5 s before counts as well: clocks may differ so much.
     """
 
     command_id: str
