@@ -79,6 +79,8 @@ class Sender:
     async def _opened(self, patience: timedelta) -> AsyncClient:
         if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
             self._opening = asyncio.create_task(self._open())
+            # Those who wait may have gone when it fails; then nobody else would hear of it but the log.
+            self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
             async with asyncio.timeout(patience.total_seconds()):
                 return await asyncio.shield(self._opening)
