@@ -24,24 +24,24 @@ from rocksdict import Cache
 from hephaestus_stream.runtime.changelog.store import Store
 from hephaestus_stream.runtime.data_folder import data_folder
 
+def live():
+    os.write(1, f"{os.getpid()}\\n".encode())  # the copy itself tells, so it has let go of what it let go of
+    time.sleep(300)
+
 def fork():
-    child = os.fork()
-    if not child:
-        time.sleep(300)
+    if not os.fork():
+        live()
         os._exit(0)
-    return child
 
 def start():
-    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(300,))
-    child.start()
-    return child.pid
+    multiprocessing.get_context("fork").Process(target=live).start()
 
 folder = Path(sys.argv[1])
 with data_folder(folder):
     (folder / "0").mkdir()
     store = Store(folder / "0", cache=Cache(1_000_000))
     step = {"os.fork": fork, "multiprocessing": start}[sys.argv[2]]
-    threading.Thread(target=lambda: print(step(), flush=True)).start()
+    threading.Thread(target=step).start()
     time.sleep(300)
 """
 
