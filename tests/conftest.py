@@ -71,7 +71,7 @@ def eventually() -> Callable[[Callable[[], bool]], None]:
     """Waits until a condition is true, and fails when it never becomes true."""
 
     def wait_for(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not condition():
             assert time.monotonic() < deadline, "the condition never became true"
             time.sleep(0.02)

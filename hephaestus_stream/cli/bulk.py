@@ -14,7 +14,7 @@ from rich.prompt import Confirm
 from rich.text import Text
 
 from hephaestus_stream.cli.failure import ExitCode, tell
-from hephaestus_stream.cli.output import OutputFormat, show
+from hephaestus_stream.cli.output import OutputFormat, counted, show
 from hephaestus_stream.cli.sending import client_of, made
 from hephaestus_stream.client import AsyncClient
 from hephaestus_stream.client.questions import Filtering
@@ -160,7 +160,7 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 
 def _told(counts: InstanceCounts) -> str:
     parts = ", ".join(f"{each.count:,} {each.workflow} {each.status}" for each in counts.counts)
-    return f"cancel {counts.total:,} {'instance' if counts.total == 1 else 'instances'} ({parts})"
+    return f"cancel {counted(counts.total, 'instance')} ({parts})"
 
 
 def _document(counts: InstanceCounts, fates: Counter[Fate], *, dry_run: bool = False) -> dict[str, object]:

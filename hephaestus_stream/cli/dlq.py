@@ -15,9 +15,9 @@ from typing import Annotated, Final, get_args
 from cyclopts import Parameter
 from rich.text import Text
 
-from hephaestus_stream.cli.letters import Listed, counted, letter_document, letter_text, list_text
+from hephaestus_stream.cli.letters import Listed, letter_document, letter_text, list_text
 from hephaestus_stream.cli.options import KAFKA_DEFAULTS, KafkaOptions
-from hephaestus_stream.cli.output import Output, show
+from hephaestus_stream.cli.output import Output, counted, show
 from hephaestus_stream.cli.payload import read_payload
 from hephaestus_stream.cli.reach import require_broker
 from hephaestus_stream.cli.reading import reading
@@ -140,7 +140,7 @@ def _none_of(read: int, *, since: str | None) -> str:
     when = "" if since is None else f" since {since}"
     if read == 1:
         return f"the only dead letter{when} does not fit"
-    return f"none of the {counted(read)}{when} fits" if read else f"no dead letters{when}"
+    return f"none of the {counted(read, 'dead letter')}{when} fits" if read else f"no dead letters{when}"
 
 
 def _selection(reasons: tuple[str, ...], key: str | None, since: str | None) -> Selection:

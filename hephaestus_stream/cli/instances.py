@@ -20,7 +20,7 @@ from hephaestus_stream.cli.failure import tell
 from hephaestus_stream.cli.instance_text import event_line, history_text, instance_text, list_text
 from hephaestus_stream.cli.modules import load_workflow
 from hephaestus_stream.cli.options import API_DEFAULTS, ApiOptions
-from hephaestus_stream.cli.output import Output, show, show_line
+from hephaestus_stream.cli.output import Output, counted, show, show_line
 from hephaestus_stream.cli.since import instant_of
 from hephaestus_stream.cli.target import Target, find_target
 from hephaestus_stream.client.questions import Filtering
@@ -154,7 +154,8 @@ def count(
     table.add_column("count", justify="right")
     for each in counts.counts:
         table.add_row(*(str(getattr(each, name) or "") for name in by), f"{each.count:,}")
-    total = Text.assemble((f"{counts.total:,}", "bold"), " instances")
+    total = Text(counted(counts.total, "instance"))
+    total.stylize("bold", end=total.plain.index(" "))
     show(Lines(table, total) if by else total, document=counts.model_dump(mode="json"), output=output)
 
 

@@ -50,11 +50,6 @@ def list_text(letters: Sequence[Listed], *, found: int) -> Text:
     return text.append(f"{shorter}`hephaestus dlq show {letters[0].cells[0]}` shows one", "dim")
 
 
-def counted(letters: int) -> str:
-    """How many letters, in words."""
-    return "1 dead letter" if letters == 1 else f"{letters:,} dead letters"
-
-
 def letter_text(letter: Letter) -> Text:
     """All of a letter; bytes that are no text in hexadecimal digits."""
     why = letter.why

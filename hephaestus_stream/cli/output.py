@@ -35,3 +35,8 @@ def show(text: RenderableType, *, document: object, output: OutputFormat) -> Non
         # A pipe has no width: a line is a line for whoever searches in it. Words in brackets are somebody's, not ours.
         width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _UNBOUNDED
         Console(highlight=False, soft_wrap=True, markup=False, emoji=False, width=width).print(text)
+
+
+def counted(number: int, noun: str) -> str:
+    """How many of something that forms its plural with an s, in words."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

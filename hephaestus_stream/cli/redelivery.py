@@ -14,8 +14,7 @@ from rich.prompt import Confirm
 from rich.text import Text
 
 from hephaestus_stream.cli.failure import ExitCode
-from hephaestus_stream.cli.letters import counted
-from hephaestus_stream.cli.output import OutputFormat, show
+from hephaestus_stream.cli.output import OutputFormat, counted, show
 from hephaestus_stream.cli.reading import reading
 from hephaestus_stream.client.dead_letters import Selection, read_dead_letters
 from hephaestus_stream.client.kafka_transport import KafkaTransport
@@ -76,7 +75,7 @@ def _count(connection: Connection, selection: Selection) -> tuple[Counter[str], 
 
 def _asked(reasons: Counter[str]) -> bool:
     parts = ", ".join(f"{count:,} {printable(reason)}" for reason, count in reasons.most_common())
-    what = f"replay {counted(reasons.total())} ({parts})"
+    what = f"replay {counted(reasons.total(), 'dead letter')} ({parts})"
     if not sys.stdin.isatty():
         raise UsageError(f"{what}? Nobody is there to answer: add --yes, or look first with --dry-run")
     return Confirm.ask(Text(f"{what}?"), console=Console(stderr=True), default=False)
@@ -122,4 +121,7 @@ def _line(each: Redelivered) -> Text:
 
 def _sum(fates: Counter[Fate]) -> Text:
     parts = [f"{fates[fate]:,} {word}" for fate, (_, _, word) in _WORDS.items() if fates[fate]]
-    return Text(f"{counted(fates.total())}: {', '.join(parts)}" if parts else "no dead letters were replayed", "bold")
+    return Text(
+        f"{counted(fates.total(), 'dead letter')}: {', '.join(parts)}" if parts else "no dead letters were replayed",
+        "bold",
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from hephaestus_stream.cli.options import KAFKA_DEFAULTS, KafkaOptions
-from hephaestus_stream.cli.output import Output, show
+from hephaestus_stream.cli.output import Output, counted, show
 from hephaestus_stream.cli.reach import require_broker
 from hephaestus_stream.runtime.topics import check_topics, create_topics
 
@@ -47,6 +47,6 @@ def check(*, partitions: int | None = None, output: Output = "text", kafka: Kafk
     text = Text.assemble(
         ("✓ ", "green"),
         f"the topics of the namespace '{settings.namespace}' are as the engine needs them: ",
-        f"{found} partitions each",
+        f"{counted(found, 'partition')} each",
     )
     show(text, document={"namespace": settings.namespace, "partitions": found}, output=output)

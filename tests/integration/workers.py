@@ -16,7 +16,7 @@ from tests.integration.flows import FOLDER
 
 PARTITIONS = 4
 SESSION_SECONDS = 6
-_PATIENCE_SECONDS = 45
+_PATIENCE_SECONDS = 90
 ASKS = (("reply_partition", b"0"),)
 
 

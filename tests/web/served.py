@@ -14,7 +14,7 @@ import httpx
 from hephaestus_stream.wire.connection import Connection
 from tests.cli.command_line import FLOWS, CommandLine
 
-_READY_WITHIN_SECONDS = 45
+_READY_WITHIN_SECONDS = 90
 
 
 @dataclass(frozen=True)

@@ -287,7 +287,7 @@ def test_the_commands_show_list_count_and_tell(worker: Served, name: str) -> Non
     listed = hephaestus("list", "flows:GreetingFlow", "--tag", name, "--started-from", "1h", *at)
     assert f"guest::{name}" in listed.out
     counted = hephaestus("count", "GreetingFlow", "--by", "node", "--tag", name, *at)
-    assert counted.out.splitlines()[-1] == "1 instances"
+    assert counted.out.splitlines()[-1] == "1 instance"
     told = hephaestus("history", "GreetingFlow", f"guest::{name}", *at)
     assert "step started" in told.out
 
