@@ -426,7 +426,7 @@ class WorkerCrashedError(HephaestusError):
 
 
 class UsageError(HephaestusError, ValueError):
-    """An argument of the command line makes no sense, as an input that is no JSON."""
+    """An argument makes no sense, as an input on the command line that is no JSON, or a status that none is."""
 
 
 class DocstringError(HephaestusError):

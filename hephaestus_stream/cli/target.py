@@ -15,6 +15,7 @@ from hephaestus_stream.cli.payload import Payload
 from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.errors import CommandError, UsageError
 from hephaestus_stream.wire.key import SEPARATOR, full_key, split_key
+from hephaestus_stream.wire.problem import payload_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _check(adapter: TypeAdapter[object], payload: Payload, *, of: str) -> None:
     except ValidationError as error:
         problems = "; ".join(
             [
-                *(f"{'.'.join(map(str, detail['loc'])) or 'it'}: {detail['msg']}" for detail in error.errors()),
+                payload_problems(error),
                 *_strange_fields(
                     adapter, payload, told={str(detail["loc"][0]) for detail in error.errors() if detail["loc"]}
                 ),

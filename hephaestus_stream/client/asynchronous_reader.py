@@ -117,11 +117,11 @@ class AsyncReader:
         self,
         workflow: AnyWorkflow | str | None = None,
         *,
-        by: Iterable[CountBy] = (),
+        by: CountBy | Iterable[CountBy] = (),
         partial: bool = False,
         **filtering: Unpack[Filtering],
     ) -> InstanceCounts:
-        """Counts the instances that fit, by `workflow`, `status` and `node` as asked for; the rest is as in `list`."""
+        """Counts the instances that fit, by any of `workflow`, `status` and `node`; the rest is as in `list`."""
         question = counting(workflow, filtering, by=by)
         counts = await self._ask(question if partial else whole(question))
         tell_missing(counts)

@@ -87,7 +87,7 @@ class Reader:
         self,
         workflow: AnyWorkflow | str | None = None,
         *,
-        by: Iterable[CountBy] = (),
+        by: CountBy | Iterable[CountBy] = (),
         partial: bool = False,
         **filtering: Unpack[Filtering],
     ) -> InstanceCounts:

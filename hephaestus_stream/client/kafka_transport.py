@@ -29,7 +29,7 @@ from hephaestus_stream.wire.headers import REPLAY, REPLY_PARTITION
 from hephaestus_stream.wire.key import full_key
 from hephaestus_stream.wire.output import Reply
 from hephaestus_stream.wire.partition import partition_for
-from hephaestus_stream.wire.request import AnyWorkflow
+from hephaestus_stream.wire.request import AnyWorkflow, definition_of
 from hephaestus_stream.wire.topics import Topics
 
 
@@ -195,6 +195,7 @@ class KafkaTransport:
             return CompletionWait(run.key.encode(), run.workflow, run.run, run.partition, since, run.not_before)
         if id is None:
             raise which_id(run)
-        key = full_key(run.definition.key, id).encode()
+        definition = definition_of(run)
+        key = full_key(definition.key, id).encode()
         partition = partition_for(key, self._require_link().partitions)
-        return CompletionWait(key, run.definition.name, None, partition, ALWAYS)
+        return CompletionWait(key, definition.name, None, partition, ALWAYS)

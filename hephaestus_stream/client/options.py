@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal, TypedDict, cast
+from typing import Final, Literal, TypedDict, cast, get_args
 
 from hephaestus_stream.core.admission import OnConflict
 from hephaestus_stream.encryption.cipher import NO_KEYS, Cipher
 from hephaestus_stream.encryption.key import KeyProvider
+from hephaestus_stream.errors import UsageError
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.request import Told
 
@@ -101,7 +102,11 @@ def reach_of(
 
     Raises:
         SettingsError: A setting is wrong.
+        UsageError: Commands cannot go that way.
+        TypeError: A connection is given, and another one beside it.
     """
+    if via not in {None, *get_args(Via)}:
+        raise UsageError(f"via={via!r} is no way for commands: give {' or '.join(map(repr, get_args(Via)))}")
     if connection is not None:
         if bootstrap is not None or namespace is not None:
             raise TypeError("give a connection, or bootstrap= and namespace=, not both")

@@ -23,7 +23,7 @@ from hephaestus_stream.wire.instance import HistoryPage, InstanceCounts, Instanc
 from hephaestus_stream.wire.key import SEPARATOR, full_key
 from hephaestus_stream.wire.problem import problems_of
 from hephaestus_stream.wire.query import CountBy, InstanceFilter, InstanceQuery, Order
-from hephaestus_stream.wire.request import AnyWorkflow
+from hephaestus_stream.wire.request import AnyWorkflow, definition_of
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -106,11 +106,15 @@ def listing(
 
 
 def counting(
-    workflow: AnyWorkflow | str | None, filtering: Filtering, *, by: Iterable[CountBy]
+    workflow: AnyWorkflow | str | None, filtering: Filtering, *, by: CountBy | Iterable[CountBy]
 ) -> Question[InstanceCounts]:
     """How many instances there are; raises as `listing` does."""
     which = filter_of(workflow, filtering).model_dump(mode="json", exclude_defaults=True)
-    return Question("/counts", _given({**which, "by": tuple(by)}), InstanceCounts.model_validate_json)
+    return Question(
+        "/counts",
+        _given({**which, "by": (by,) if isinstance(by, str) else tuple(by)}),
+        InstanceCounts.model_validate_json,
+    )
 
 
 def whole(question: Question[PartsT]) -> Question[PartsT]:
@@ -139,7 +143,7 @@ def filter_of(workflow: AnyWorkflow | str | None, filtering: Filtering) -> Insta
         UsageError: One of them is none.
     """
     given: dict[str, object] = dict(filtering)
-    given["workflow"] = workflow if isinstance(workflow, str) or workflow is None else workflow.definition.name
+    given["workflow"] = workflow if isinstance(workflow, str) or workflow is None else definition_of(workflow).name
     for name in ("status", "tag"):
         if isinstance(value := given.get(name), str):
             given[name] = (value,)
@@ -176,7 +180,8 @@ def named(
         raise UsageError("whose? Give an id beside the workflow, or the `Run` that `start` has returned")
     if isinstance(workflow, str):
         return workflow, id, run
-    return workflow.definition.name, full_key(workflow.definition.key, id), run
+    definition = definition_of(workflow)
+    return definition.name, full_key(definition.key, id), run
 
 
 def _path(key: str) -> str:

@@ -162,6 +162,6 @@ def skipping(
 
 def not_ended(run: Run | Receipt | AnyWorkflow, id: str | None, timeout: timedelta | None) -> NotEndedError:  # noqa: A002 - as above
     """The error for a wait that took too long."""
-    name = run.key if isinstance(run, Run | Receipt) else f"{run.definition.key}::{id}"
+    name, none = (run.key, "") if isinstance(run, Run | Receipt) else (f"{run.definition.key}::{id}", ", or has no run")
     seconds = 0 if timeout is None else timeout.total_seconds()
-    return NotEndedError(f"{name} has not ended within {seconds:g} s: wait longer, or look at what it waits for")
+    return NotEndedError(f"{name} has not ended within {seconds:g} s{none}: wait longer, or look at what it waits for")

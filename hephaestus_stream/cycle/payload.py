@@ -13,16 +13,17 @@ from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.event import Event
 from hephaestus_stream.core.limits import MAX_PAYLOAD_BYTES
 from hephaestus_stream.core.state import State
+from hephaestus_stream.cycle.error_text import clip
 from hephaestus_stream.encryption.cipher import Cipher
 from hephaestus_stream.encryption.envelope import PREFIX, Envelope, Place
 from hephaestus_stream.encryption.run import input_place, result_place, start_place
 from hephaestus_stream.errors import PayloadUnreadableError
 from hephaestus_stream.wire.command import StartCommand
+from hephaestus_stream.wire.problem import payload_problems
 from hephaestus_stream.wire.sound_json import require_sound
 
 _NULL: Final = b"null"
 _SHOWN_PROBLEMS: Final = 5
-_MOST_NAME: Final = 60
 _MOST_PROBLEM: Final = 300
 
 
@@ -171,16 +172,5 @@ def _explain(error: BaseException, *, is_secret: bool) -> str:
         told = ", ".join([*kinds][:_SHOWN_PROBLEMS]) or type(error).__name__
         return f"its model refuses it ({told}); since it is encrypted, no more is told"
     if not isinstance(error, ValidationError):
-        return _clip(repr(error), most=_MOST_PROBLEM)
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    parts = [
-        # Both quote what was sent.
-        f"{_clip('.'.join(map(str, each['loc'])), most=_MOST_NAME) or 'it'}: {_clip(each['msg'], most=_MOST_PROBLEM)}"
-        for each in details[:_SHOWN_PROBLEMS]
-    ]
-    more = len(details) - len(parts)
-    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
-
-
-def _clip(text: str, *, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}…"
+        return clip(repr(error), most=_MOST_PROBLEM)
+    return payload_problems(error)

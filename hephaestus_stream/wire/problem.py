@@ -10,12 +10,25 @@ from pydantic_core import ErrorDetails
 
 _SHOWN_PROBLEMS: Final = 3
 _SHOWN_NAME: Final = 60
+_SHOWN_OF_PAYLOAD: Final = 5
+_SHOWN_PROBLEM: Final = 300
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> str:
     """The first problems in one line: the field, what is wrong, the way out; never what stood in the field."""
     details = error.errors(include_url=False, include_context=False, include_input=False)
     shown = [_problem(detail, model) for detail in details[:_SHOWN_PROBLEMS]]
+    more = len(details) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more else "")
+
+
+def payload_problems(error: ValidationError) -> str:
+    """What a user's model says against a payload, in one line: the first fields and what is wrong; both are cut."""
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    shown = [
+        f"{_clip('.'.join(map(str, each['loc'])), most=_SHOWN_NAME) or 'it'}: {_clip(each['msg'], most=_SHOWN_PROBLEM)}"
+        for each in details[:_SHOWN_OF_PAYLOAD]
+    ]
     more = len(details) - len(shown)
     return "; ".join(shown) + (f"; and {more} more" if more else "")
 
@@ -37,3 +50,7 @@ def _nearest(name: str, model: type[BaseModel]) -> str:
     known = [field.alias or name for name, field in model.model_fields.items()]
     near = get_close_matches(name[:_SHOWN_NAME], known, n=1)
     return f"did you mean {near[0]!r}?" if near else "remove it"
+
+
+def _clip(text: str, *, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"

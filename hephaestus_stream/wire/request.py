@@ -11,6 +11,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from hephaestus_stream.core.admission import OnConflict
+from hephaestus_stream.core.definition import Definition
 from hephaestus_stream.core.event import NodeEvent
 from hephaestus_stream.core.workflow import Workflow
 from hephaestus_stream.errors import CommandError
@@ -28,10 +29,25 @@ from hephaestus_stream.wire.command import (
     id_or_new,
 )
 from hephaestus_stream.wire.key import full_key
-from hephaestus_stream.wire.problem import problems_of
+from hephaestus_stream.wire.problem import payload_problems, problems_of
 
 AnyWorkflow = type[Workflow[Any]]
 PlainT = TypeVar("PlainT", RetryCommand, PauseCommand, ContinueCommand, TerminateCommand)
+
+
+def definition_of(workflow: AnyWorkflow) -> Definition:
+    """The graph of a workflow class.
+
+    Raises:
+        TypeError: It is no workflow class, as its stored name is none.
+    """
+    definition: object = getattr(workflow, "definition", None)
+    if not isinstance(definition, Definition):
+        raise TypeError(
+            f"{workflow!r} is no workflow class: give the class, one with start and transitions; where there is none, "
+            "`send` a command, which names it"
+        )
+    return definition
 
 
 class Told(TypedDict, total=False):
@@ -63,7 +79,7 @@ def start_command(
         InvalidKeyError: The id cannot be part of a key.
         CommandError: The payload does not fit the workflow's input, or another argument does not fit.
     """
-    definition = workflow.definition
+    definition = definition_of(workflow)
     with _told_in_one_line(StartCommand):
         return StartCommand(
             id=id_or_new(command_id),
@@ -93,7 +109,7 @@ def resume_command(
         CommandError: The payload does not fit the event, or another argument does not fit.
         TypeError: The event is none, as its name is none.
     """
-    definition = workflow.definition
+    definition = definition_of(workflow)
     content = _event_json(workflow, event, payload)
     with _told_in_one_line(ResumeCommand):
         return ResumeCommand(
@@ -124,7 +140,7 @@ def skip_command(
         CommandError: The payload does not fit the event, or another argument does not fit.
         TypeError: The event is none, as its name is none.
     """
-    definition = workflow.definition
+    definition = definition_of(workflow)
     content = _event_json(workflow, event, payload)
     with _told_in_one_line(SkipCommand):
         return SkipCommand(
@@ -155,7 +171,7 @@ def steering_command(
         InvalidKeyError: The id cannot be part of a key.
         CommandError: Another argument does not fit.
     """
-    definition = workflow.definition
+    definition = definition_of(workflow)
     key = full_key(definition.key, id)
     with _told_in_one_line(model):
         return model(
@@ -181,7 +197,7 @@ def migrate_command(
         InvalidKeyError: The id cannot be part of a key.
         CommandError: Another argument does not fit.
     """
-    definition = workflow.definition
+    definition = definition_of(workflow)
     with _told_in_one_line(MigrateCommand):
         return MigrateCommand(
             schema=MigrateCommand.SCHEMA,
@@ -207,7 +223,7 @@ def cancel_command(
         InvalidKeyError: The id cannot be part of a key.
         CommandError: Another argument does not fit.
     """
-    definition = workflow.definition
+    definition = definition_of(workflow)
     key = full_key(definition.key, id)
     with _told_in_one_line(CancelCommand):
         return CancelCommand(
@@ -257,5 +273,7 @@ def _json(adapter: TypeAdapter[Any], payload: object, *, of: str) -> JsonValue:
     try:
         model: object = adapter.validate_python(payload)
         return cast("JsonValue", adapter.dump_python(model, mode="json", by_alias=True, round_trip=True))
-    except (ValidationError, PydanticSerializationError) as error:
+    except ValidationError as error:
+        raise CommandError(f"{of} cannot be sent: {payload_problems(error)}", reason="invalid_payload") from None
+    except PydanticSerializationError as error:
         raise CommandError(f"{of} cannot be sent: {error}", reason="invalid_payload") from error

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from hephaestus_stream.client import AsyncClient, Client
-from hephaestus_stream.errors import BrokerUnreachableError, SettingsError, TopicMismatchError
+from hephaestus_stream.errors import BrokerUnreachableError, SettingsError, TopicMismatchError, UsageError
 from hephaestus_stream.local_kafka.ports import free_port
 from hephaestus_stream.wire.connection import Connection
 from tests.client.responder import Responder
@@ -46,6 +47,12 @@ def test_without_a_connection_the_environment_says_where(
 def test_a_connection_and_an_address_are_one_too_many(connection: Connection) -> None:
     with pytest.raises(TypeError, match="not both"):
         Client(connection, bootstrap="there:1")
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_way_for_commands_that_is_none_is_refused_at_once(kind: Any) -> None:  # noqa: ANN401 - a program without types
+    with pytest.raises(UsageError, match="via='htp' is no way for commands: give 'kafka' or 'http'"):
+        kind(Connection("127.0.0.1:1"), via="htp")
 
 
 @pytest.mark.parametrize(
