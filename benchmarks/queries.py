@@ -39,7 +39,7 @@ _BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def state(number: int) -> State:
-    """One in a thousand has failed, one in a hundred waits, the others are completed."""
+    """One in a thousand has failed, one in a hundred waits, some of them paused; the others are completed."""
     status: Status = "failed" if number % 1_000 == 0 else "waiting" if number % 100 == 1 else "completed"
     at = _BEGIN + timedelta(seconds=number)
     return State(
@@ -52,6 +52,7 @@ def state(number: int) -> State:
         started_at=at,
         updated_at=at,
         tags=("vip",) if number % 500 == 3 else (),  # noqa: PLR2004 - one in five hundred
+        paused=number % 10_000 == 1,
         nodes={"review": NodeState("waiting" if status == "waiting" else "completed", 1, at)},
     )
 
@@ -87,8 +88,10 @@ def questions(store: Store, instances: int) -> dict[str, Callable[[], object]]:
         "tag, failed (none)": page(tag=("vip",), status=("failed",)),
         "started in an hour": page(started_from=middle, started_to=middle + timedelta(hours=1)),
         "key begins with": page(id_prefix=f"orderid::{instances // 2:07}"[:-2]),
+        "paused": page(paused=True),
         "version 2 (none), 5,000 looked at": page(version=2),
         "count by workflow and status": lambda: search.count(store, InstanceFilter(), by=("workflow", "status")),
+        "count paused": lambda: search.count(store, InstanceFilter(paused=True), by=by_status),
         "count with a tag": lambda: search.count(store, InstanceFilter(tag=("vip",)), by=by_status),
     }
 

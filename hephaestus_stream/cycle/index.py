@@ -10,14 +10,14 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from hephaestus_stream.core.state import NodeStatus, Status
 from hephaestus_stream.cycle.record import decode_with, header_of, microseconds
 
-INDEX_VERSION: Final = 2
+INDEX_VERSION: Final = 3
 """Raised when entries are derived otherwise: a database with another one is filled anew from the changelog."""
 
 KEYS: Final = b"k"
@@ -32,9 +32,10 @@ SUMMARIES: Final = b"S"
 BY_STATUS: Final = b"W"
 BY_TAG: Final = b"G"
 BY_NODE: Final = b"N"
+BY_FLAG: Final = b"F"
 BY_NAME: Final = b"M"
 COUNTS: Final = b"Q"
-DERIVED: Final = (ACTIVE, EXPIRY, SUMMARIES, BY_STATUS, BY_TAG, BY_NODE, BY_NAME, COUNTS)
+DERIVED: Final = (ACTIVE, EXPIRY, SUMMARIES, BY_STATUS, BY_TAG, BY_NODE, BY_FLAG, BY_NAME, COUNTS)
 _WITH_HEADER: Final = frozenset((KEYS, INSTANCES, TIMERS, COMMANDS))
 
 NUL: Final = b"\0"
@@ -43,8 +44,10 @@ NUL: Final = b"\0"
 TIME: Final = struct.Struct(">q")
 _COUNT: Final = struct.Struct(">Q")
 
+ValueT = TypeVar("ValueT", bound=str)
 Change = tuple[bytes, bytes | None]
 Get = Callable[[bytes], bytes | None]
+Flag = Literal["paused", "halted"]
 STATUSES: Final[tuple[Status, ...]] = ("pending", "running", "waiting", "completed", "failed", "cancelled")
 
 
@@ -81,6 +84,13 @@ class Summary(msgspec.Struct, frozen=True, array_like=True):
     finished: int | None = None
     halted: str | None = None
     paused: bool = False
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """What few runs are, whatever their status."""
+        if self.halted is None:
+            return ("paused",) if self.paused else ()
+        return ("paused", "halted") if self.paused else ("halted",)
 
 
 _DECODER: Final = msgspec.msgpack.Decoder(_Indexed)
@@ -141,6 +151,11 @@ def node_entries(node: str) -> bytes:
     return BY_NODE + node.encode() + NUL
 
 
+def flag_entries(flag: Flag) -> bytes:
+    """The same for what few runs are."""
+    return BY_FLAG + flag.encode() + NUL
+
+
 def counted_runs(workflow: str, version: int, status: Status) -> bytes:
     """Where it is counted how many runs of a version have a status."""
     return COUNTS + BY_STATUS + _kind(workflow, version, status)
@@ -154,6 +169,11 @@ def counted_waits(workflow: str, version: int, status: Status, node: str) -> byt
 def counted_tags(tag: str) -> bytes:
     """Where it is counted how many runs have a tag."""
     return COUNTS + BY_TAG + tag.encode()
+
+
+def counted_flags(flag: Flag) -> bytes:
+    """Where it is counted how many runs are so."""
+    return COUNTS + BY_FLAG + flag.encode()
 
 
 def kind_of(counted: bytes) -> tuple[str, int, Status, str | None]:
@@ -236,6 +256,8 @@ def _entries(place: bytes, row: _Row) -> Iterator[tuple[bytes, bytes]]:
         yield tag_entries(tag) + started + place, b""
     for node in summary.waiting_at:
         yield node_entries(node) + started + place, b""
+    for flag in summary.flags:
+        yield flag_entries(flag) + started + place, b""
 
 
 def _differences(place: bytes, old: _Row, new: _Row) -> Iterator[Change]:
@@ -246,17 +268,22 @@ def _differences(place: bytes, old: _Row, new: _Row) -> Iterator[Change]:
     if (was.workflow, was.status) != (now.workflow, now.status):
         yield status_entries(was.workflow, was.status) + suffix, None
         yield status_entries(now.workflow, now.status) + suffix, b""
-    for name_of, gone, come in (
-        (tag_entries, *_moved(was.tags, now.tags)),
-        (node_entries, *_moved(was.waiting_at, now.waiting_at)),
-    ):
-        yield from ((name_of(each) + suffix, None) for each in gone)
-        yield from ((name_of(each) + suffix, b"") for each in come)
+    yield from _replaced(tag_entries, was.tags, now.tags, suffix)
+    yield from _replaced(node_entries, was.waiting_at, now.waiting_at, suffix)
+    yield from _replaced(flag_entries, was.flags, now.flags, suffix)
+
+
+def _replaced(
+    name_of: Callable[[ValueT], bytes], was: Collection[ValueT], now: Collection[ValueT], suffix: bytes
+) -> Iterator[Change]:
+    gone, come = _moved(was, now)
+    yield from ((name_of(each) + suffix, None) for each in gone)
+    yield from ((name_of(each) + suffix, b"") for each in come)
 
 
 def _count_differences(was: Summary, now: Summary, counts: Counter[bytes]) -> None:
     kind = _kind_of(now)
-    if _kind_of(was) != kind or was.tags != now.tags:
+    if _kind_of(was) != kind or was.tags != now.tags or was.flags != now.flags:
         counts.subtract(_counted(was))
         counts.update(_counted(now))
         return
@@ -265,7 +292,7 @@ def _count_differences(was: Summary, now: Summary, counts: Counter[bytes]) -> No
     counts.update(counted_waits(*kind, node) for node in come)
 
 
-def _moved(was: Collection[str], now: Collection[str]) -> tuple[Collection[str], Collection[str]]:
+def _moved(was: Collection[ValueT], now: Collection[ValueT]) -> tuple[Collection[ValueT], Collection[ValueT]]:
     """What is not there any more, and what was not there before."""
     if was == now:
         return (), ()
@@ -282,3 +309,4 @@ def _counted(summary: Summary) -> Iterator[bytes]:
     yield counted_runs(*kind)
     yield from (counted_waits(*kind, node) for node in summary.waiting_at)
     yield from map(counted_tags, summary.tags)
+    yield from map(counted_flags, summary.flags)

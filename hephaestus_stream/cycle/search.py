@@ -20,9 +20,12 @@ from hephaestus_stream.cycle.index import (
     STATUSES,
     SUMMARIES,
     TIME,
+    Flag,
     Summary,
     count_of,
+    counted_flags,
     counted_tags,
+    flag_entries,
     kind_of,
     node_entries,
     status_entries,
@@ -147,6 +150,10 @@ def _streams(committed: Committed, which: InstanceFilter) -> list[_Stream]:
             count_of(value) for place, value in _counters(committed, BY_NODE) if kind_of(place)[3] == which.waiting_at
         )
         choices.append([_Stream(node_entries(which.waiting_at), waits)])
+    flags: tuple[tuple[Flag, bool | None], ...] = (("paused", which.paused), ("halted", which.halted))
+    choices += (
+        [_Stream(flag_entries(flag), count_of(committed.get(counted_flags(flag))))] for flag, is_so in flags if is_so
+    )
     if not choices:
         return [_Stream(SUMMARIES, 0)]
     return min(choices, key=lambda streams: sum(stream.size for stream in streams))

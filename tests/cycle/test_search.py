@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from hephaestus_stream.core.state import NodeState, State
 from hephaestus_stream.cycle import search
-from hephaestus_stream.cycle.index import COUNTS, derive
+from hephaestus_stream.cycle.index import BY_FLAG, COUNTS, Flag, counted_flags, derive
 from hephaestus_stream.cycle.memory import MemoryStore
 from hephaestus_stream.cycle.paging import decode_cursor, encode_cursor, merge, place_of
 from hephaestus_stream.cycle.record import encode
@@ -254,6 +255,23 @@ def test_what_is_counted_beforehand_is_not_counted_again() -> None:
     store.scans.clear()
     assert search.count(store, More(workflow="Order"), by=()).total == 1
     assert {prefix[:1] for prefix in store.scans} == {COUNTS}
+
+
+@pytest.mark.parametrize("flag", ["paused", "halted"])
+def test_the_few_that_are_paused_or_halted_are_found_without_a_look_at_the_others(flag: Flag) -> None:
+    store = Watched()
+    for number in range(3):
+        state = State(f"order::{number}", "1", "Order", 1, "running", b"null", BEGIN, BEGIN)
+        if number:
+            state = replace(state, **({"paused": True} if flag == "paused" else {"halted": "a bug"}))
+        store.write({b"i" + state.key.encode() + b"\0" + b"1": encode(state)})
+    last = State("order::2", "1", "Order", 1, "running", b"null", BEGIN, BEGIN)
+    store.write({b"iorder::2\x001": encode(last)})
+    store.scans.clear()
+    found = search.page(store, InstanceQuery.model_validate({flag: True}))
+    assert [each.key for each in found.instances] == ["order::1"]
+    assert {prefix[:1] for prefix in store.scans} == {BY_FLAG}
+    assert store.get(counted_flags(flag)) == (1).to_bytes(8, "big")
 
 
 def test_a_cursor_of_the_other_order_is_refused() -> None:

@@ -18,7 +18,7 @@ from tests.chaos.checker.run_model import RunModel
 from tests.chaos.checker.topics import Found
 
 _NUL: Final = b"\0"
-_DERIVED: Final = frozenset((b"a", b"x", b"S", b"W", b"G", b"N", b"M", b"Q"))
+_DERIVED: Final = frozenset((b"a", b"x", b"S", b"W", b"G", b"N", b"F", b"M", b"Q"))
 """The tables that follow from others: a database's own."""
 
 _STANDING: Final = b"\0standing"
