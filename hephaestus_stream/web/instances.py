@@ -64,7 +64,10 @@ def instance_routes(facade: WorkerFacade, tokens: Tokens) -> APIRouter:
     ) -> list[int] | None:
         """The partitions that another worker asks this one for, as their owner; None where anybody asks."""
         if worker not in {None, facade.id}:
-            detail = "this is another worker: where several have one address, each needs an `http_url` of its own"
+            detail = (
+                "another worker has this address now: it was started anew, and the group has yet to notice; or several "
+                "have one address, and each needs an `http_url` of its own"
+            )
             raise ProblemError(HTTPStatus.MISDIRECTED_REQUEST, "misdirected", detail)
         return None if partitions is None else _numbers(partitions)
 
