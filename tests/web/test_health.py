@@ -21,7 +21,7 @@ from hephaestus_stream.runtime.health import ReplayProgress, WorkerHealth
 from hephaestus_stream.runtime.topics import create_topics
 from hephaestus_stream.settings import Settings, load_settings
 from hephaestus_stream.web.connections import OpenConnections
-from hephaestus_stream.web.server import require_known, serving
+from hephaestus_stream.web.server import listening, require_known, serving
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 from tests.cli.command_line import FLOWS, CommandLine
@@ -202,6 +202,13 @@ async def test_an_address_that_nobody_has_set_steps_aside_where_it_is_taken(
         assert second.url is not None
         assert first.url not in {None, second.url}
         assert (await asyncio.to_thread(fetched, f"{second.url}/health/live"))[0] == 200
+
+
+def test_no_part_of_an_answer_waits_for_the_receipt_of_what_came_before_it() -> None:
+    with listening(at(0)) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def answer(port: int, name: str) -> tuple[int, dict[str, Any]]:
