@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka.admin import AdminClient
 
 from hephaestus_stream.errors import AccessDeniedError, BrokerRefusedError, BrokerUnreachableError, SettingsError
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
+
+RecordT = TypeVar("RecordT")
 
 PATIENCE: Final = timedelta(seconds=8)
 ELECTION: Final = timedelta(seconds=30)
@@ -193,6 +196,29 @@ def serve(call: Callable[[float], int], seconds: float, *, hear: Callable[[Kafka
         else:
             raise
     return 0
+
+
+class DeliveryReports(Generic[RecordT]):
+    """What a producer reports of its records, kept until its `poll` or `flush` is over.
+
+    The binding goes on calling back while the error that ends the producer is set in the thread. The first function of
+    C that a callback calls then raises a `SystemError`, with its effect done: a lock that was taken so is never given
+    back. So callbacks append, and no more.
+    """
+
+    def __init__(self) -> None:
+        self._reports: deque[tuple[RecordT, KafkaError | None, Message]] = deque()
+
+    def of(self, record: RecordT) -> Callable[[KafkaError | None, Message], None]:
+        """The `on_delivery` for a record."""
+        append = self._reports.append
+        return lambda error, message: append((record, error, message))
+
+    def taken(self) -> Iterator[tuple[RecordT, KafkaError | None, Message]]:
+        """Takes out those that have come."""
+        with suppress(IndexError):  # several threads may ask
+            while True:
+                yield self._reports.popleft()
 
 
 @contextmanager

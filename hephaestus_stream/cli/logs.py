@@ -13,7 +13,7 @@ from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG
 from hephaestus_stream.telemetry.log_format import LogFormat, formatter_of
 
 # They tell of every rebalance and request; the worker tells itself what matters of it.
-_TALKATIVE: Final = ("aiokafka", "asyncio", "faust", "kafka", "mode", "uvicorn")
+_TALKATIVE: Final = ("aiokafka", "asyncio", "faust", "httpcore", "httpx", "kafka", "mode", "uvicorn")
 
 # A broker that has just started answers so until its coordinators are there; the clients try again by themselves.
 _PASSING: Final = (

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -26,7 +25,7 @@ from hephaestus_stream.errors import (
     HephaestusError,
     NoAnswerError,
 )
-from hephaestus_stream.kafka_client import DENIED, denied, kafka_error, serve, wrong_options
+from hephaestus_stream.kafka_client import DENIED, DeliveryReports, denied, kafka_error, serve, wrong_options
 from hephaestus_stream.wire.connection import Connection
 
 _log = logging.getLogger(__name__)
@@ -71,6 +70,7 @@ class Sender:
         )
         self._settings = {**own, "error_cb": self._hear}
         self._producer = self._make_producer()
+        self._reports = DeliveryReports[Pending]()
         self._renewal = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="hephaestus-sender", daemon=True)
@@ -107,6 +107,7 @@ class Sender:
         if self._thread.ident is not None:
             self._thread.join()
         serve(self._producer.flush, _FLUSH_SECONDS, hear=self._hear)
+        self._settle_delivered()
         for pending in self._pending.take_all():
             pending.fail(_unanswered(pending, "the client was closed before an answer came"))
 
@@ -122,7 +123,7 @@ class Sender:
                 self._topic,
                 pending.value,
                 pending.key,
-                on_delivery=partial(self._delivered, pending),
+                on_delivery=self._reports.of(pending),
                 headers=headers or None,
             )
         except BufferError:
@@ -155,6 +156,7 @@ class Sender:
         """Serves delivery reports, repetitions and deadlines until the client closes."""
         while not self._stop.is_set():
             serve(self._producer.poll, SLICE_SECONDS, hear=self._hear)
+            self._settle_delivered()
             if self._denial is not None:
                 for pending in self._pending.take_all():
                     pending.fail(self._denial)
@@ -171,6 +173,10 @@ class Sender:
         except HephaestusError as error:
             _log.debug("command %s could not be sent again, and is tried later: %s", pending.id, error)
 
+    def _settle_delivered(self) -> None:
+        for pending, error, message in self._reports.taken():
+            self._delivered(pending, error, message)
+
     def _delivered(self, pending: Pending, error: KafkaError | None, message: Message) -> None:
         if error is None:
             pending.is_delivered = True
@@ -181,7 +187,8 @@ class Sender:
             if error.code() in DENIED:
                 pending.fail(denied(self._connection, error, right=f"Write on topic {self._topic}"))
             else:
-                pending.fail(_undelivered(pending, error))
+                # A denial that has ended the producer ended all that it had, which says less of why.
+                pending.fail(self._denial or _undelivered(pending, error))
 
 
 def _published(message: Message) -> Published:

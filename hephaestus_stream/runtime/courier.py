@@ -6,12 +6,13 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from hephaestus_stream.cycle.batch import Forward, Reply
-from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG, is_refusal, serve
+from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG, DeliveryReports, is_refusal, serve
 from hephaestus_stream.wire.connection import Connection
 from hephaestus_stream.wire.topics import Topics
 
@@ -46,6 +47,7 @@ class Courier:
         self._connection = connection
         self._producer = self._plain(acks=1)
         self._forwarder: Producer | None = None
+        self._forwarded = DeliveryReports[asyncio.Future[None]]()
         self._stop = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="courier", daemon=True)
         self._poller.start()
@@ -92,21 +94,18 @@ class Courier:
         self._stop.set()
         for producer in filter(None, (self._forwarder, self._producer)):
             serve(producer.flush, _FLUSH_SECONDS, hear=self._hear)
+        self._tell_forwarded()
         self._poller.join(_FLUSH_SECONDS)
 
     def _send(self, forward: Forward, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
         future: asyncio.Future[None] = loop.create_future()
-
-        def report(error: KafkaError | None, _message: Message) -> None:
-            loop.call_soon_threadsafe(_settle, future, error)
-
         try:
             self._idempotent().produce(
                 self._commands,
                 forward.value,
                 forward.key,
                 forward.partition,
-                on_delivery=report,
+                on_delivery=self._forwarded.of(future),
                 headers=[(name, value) for name, value in forward.headers],
             )
         except (BufferError, KafkaException) as error:
@@ -147,12 +146,19 @@ class Courier:
         fatal: list[KafkaError] = []
         while not (fatal or self._stop.is_set()):
             serve(forwarder.poll, _POLL_SECONDS, hear=fatal.append)
+            self._tell_forwarded()
         if fatal:
             _logger.debug("commands are forwarded by a new producer, since the former has failed: %s", fatal[0].str())
             self._forwarder = None
             # Whoever waits for what it still has is told, and sends that again.
             forwarder.purge()
             serve(forwarder.flush, _FLUSH_SECONDS, hear=self._hear)
+            self._tell_forwarded()
+
+    def _tell_forwarded(self) -> None:
+        for future, error, _ in self._forwarded.taken():
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                future.get_loop().call_soon_threadsafe(_settle, future, error)
 
 
 def _settle(future: asyncio.Future[None], error: KafkaError | None) -> None:

@@ -40,6 +40,12 @@ def test_a_client_that_complains_a_hundred_times_is_heard_once(capfd: pytest.Cap
     assert len([line for line in lines if "our own" in line]) == 100
 
 
+def test_a_question_to_another_worker_is_no_line(capfd: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("INFO")
+    logging.getLogger("httpx").info("HTTP Request: GET http://127.0.0.1:7430/instances")
+    assert capfd.readouterr().err == ""
+
+
 def lines_of(capfd: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capfd.readouterr().err.splitlines()]
 

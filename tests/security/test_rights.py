@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import suppress
 
 import pytest
 
-from hephaestus_stream import AsyncClient
+from hephaestus_stream import AsyncClient, Client
 from hephaestus_stream.client.history import read_history
-from hephaestus_stream.errors import AccessDeniedError
+from hephaestus_stream.errors import AccessDeniedError, NoAnswerError
 from hephaestus_stream.runtime.worker import run_worker
+from hephaestus_stream.wire.output import Reply
+from hephaestus_stream.wire.request import start_command
 from hephaestus_stream.wire.rights import Right, client_rights, worker_rights
 from hephaestus_stream.wire.topics import Topics
 from tests.security.flows import GreetingFlow, Guest
@@ -93,3 +99,24 @@ async def test_a_client_that_lacks_a_right_names_it(missing: str, users: Users) 
         with pytest.raises(AccessDeniedError) as denied:
             await asyncio.wait_for(ask(client), 20)
     assert wanted in str(denied.value)
+
+
+def test_a_client_that_may_not_write_closes_at_whichever_moment_it_is_told_so(users: Users) -> None:
+    wanted = f"Write on topic {users.namespace}.commands"
+    rights = client_rights(users.namespace)
+    described = [Right("Describe", "topic", right.name) for right in rights]
+    users.allow("client", [right for right in rights if str(right) != wanted] + described)
+    for moment in range(8):
+        client = Client(users.connection("client"))
+        client.open()
+        answers: list[Future[Reply]] = []
+        with suppress(AccessDeniedError, NoAnswerError):
+            for number in range(5):
+                command = start_command(GreetingFlow, f"{number}", Guest(name="ada"))
+                answers.append(client.submit(command))
+        time.sleep(moment / 100)
+        closing = threading.Thread(target=client.close, daemon=True)
+        closing.start()
+        closing.join(30)
+        assert not closing.is_alive()
+        assert {type(answer.exception(30)) for answer in answers} <= {AccessDeniedError, NoAnswerError}

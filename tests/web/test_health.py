@@ -165,8 +165,42 @@ async def test_a_connection_may_ask_again_and_again() -> None:
     async with serving(at(port), report):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(3):
-            writer.write(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+            writer.write(LIVE)
             assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n"
+
+
+@pytest.mark.parametrize("rest", [b"", LIVE[:20]], ids=["alone", "with-a-part-of-the-next"])
+async def test_a_connection_that_had_an_answer_is_kept_as_long_as_no_request_begins(rest: bytes) -> None:
+    port, report = free_port(), WorkerFacade()
+    report.health.attach(lambda: WELL)
+    hasty = OpenConnections(request_within=timedelta(milliseconds=100), kept_for=timedelta(hours=1))
+    async with serving(at(port), report, connections=hasty):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(LIVE + rest)
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+        if not rest:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.read(), 0.5)
+            writer.write(LIVE)
+            assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+            writer.write(LIVE[:20])
+        assert await end_of(reader) == b""
+        writer.close()
+
+
+async def test_a_connection_that_nobody_uses_any_more_is_dropped() -> None:
+    port, report = free_port(), WorkerFacade()
+    report.health.attach(lambda: WELL)
+    hasty = OpenConnections(request_within=timedelta(hours=1), kept_for=timedelta(milliseconds=100))
+    async with serving(at(port), report, connections=hasty):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(LIVE)
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+        assert await end_of(reader) == b""
         writer.close()
 
 
