@@ -31,6 +31,8 @@ ResultT = TypeVar("ResultT")
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 
+_CANCEL_AGAIN_SECONDS: Final = 0.5
+
 
 class HttpTransport:
     """One thread with an event loop of its own, so that its futures are those of the other transport.
@@ -175,7 +177,12 @@ class HttpTransport:
         self._closed_on = {task for task in others if not task.cancelling()}
         for task in self._closed_on:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        while others:
+            _, others = await asyncio.wait(others, timeout=_CANCEL_AGAIN_SECONDS)
+            # They looked as if somebody had cancelled them, which the libraries below httpx do for a moment, too.
+            self._closed_on |= others
+            for task in others:
+                task.cancel()
         if self._api is not None:
             await self._api.close()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any, Generic, TypeVar, cast
 
 from hephaestus_stream.client.options import Resuming, Sending, Starting, Steering
@@ -58,6 +59,7 @@ def starting(workflow: AnyWorkflow, id: str, payload: object, options: Starting)
         InvalidKeyError: The id cannot be part of a key.
         CommandError: The payload does not fit the workflow's input.
     """
+    _require_known(options, Starting)
     command = start_command(
         workflow,
         id,
@@ -84,6 +86,7 @@ def resuming(
         InvalidKeyError: The id cannot be part of a key.
         CommandError: The payload does not fit the event.
     """
+    _require_known(options, Resuming)
     command = resume_command(workflow, id, event, payload, command_id=options.get("command_id"), run=options.get("run"))
     return Call(command, lambda answer: receipt_of(command, answer), options)
 
@@ -94,6 +97,7 @@ def migrating(workflow: AnyWorkflow, id: str, options: Resuming) -> Call[Receipt
     Raises:
         InvalidKeyError: The id cannot be part of a key.
     """
+    _require_known(options, Resuming)
     command = migrate_command(workflow, id, command_id=options.get("command_id"), run=options.get("run"))
     return Call(command, lambda answer: receipt_of(command, answer), options)
 
@@ -104,6 +108,7 @@ def cancelling(workflow: AnyWorkflow, id: str, options: Steering) -> Call[Receip
     Raises:
         InvalidKeyError: The id cannot be part of a key.
     """
+    _require_known(options, Steering)
     command = cancel_command(
         workflow,
         id,
@@ -122,6 +127,7 @@ def steering(model: type[PlainT], workflow: AnyWorkflow, id: str, options: Steer
         InvalidKeyError: The id cannot be part of a key.
         CommandError: An argument does not fit.
     """
+    _require_known(options, Steering)
     command = steering_command(
         model,
         workflow,
@@ -147,6 +153,7 @@ def skipping(
         InvalidKeyError: The id cannot be part of a key.
         CommandError: The payload does not fit the event.
     """
+    _require_known(options, Steering)
     command = skip_command(
         workflow,
         id,
@@ -165,3 +172,17 @@ def not_ended(run: Run | Receipt | AnyWorkflow, id: str | None, timeout: timedel
     name, none = (run.key, "") if isinstance(run, Run | Receipt) else (f"{run.definition.key}::{id}", ", or has no run")
     seconds = 0 if timeout is None else timeout.total_seconds()
     return NotEndedError(f"{name} has not ended within {seconds:g} s{none}: wait longer, or look at what it waits for")
+
+
+def _require_known(options: Sending, kind: type[Sending]) -> None:
+    """Refuses keywords that no verb of the kind takes: Python looks at none that a dictionary of options collects.
+
+    Raises:
+        TypeError: There is one, as of a misspelt word.
+    """
+    known = kind.__annotations__  # those that it inherits are among them
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            meant = f"did you mean {near[0]}=?" if near else f"there are {', '.join(sorted(known))}"
+            raise TypeError(f"{name}= is no keyword of this verb; {meant}")

@@ -74,3 +74,26 @@ def test_a_program_without_logging_gets_no_lines_of_librdkafka_on_its_stderr() -
     program = "from hephaestus_stream.kafka_client import LIBRDKAFKA_LOG; LIBRDKAFKA_LOG.error('FAIL')"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "told"),
+    [
+        ("start", {"comand_id": "k1"}, r"comand_id= is no keyword of this verb; did you mean command_id=\?"),
+        ("start", {"by": "ada"}, r"by= is no keyword of this verb; there are command_id, metadata, on_conflict"),
+        ("migrate", {"run_id": "x"}, r"did you mean run=\?"),
+        ("cancel", {"resaon": "x"}, r"did you mean reason=\?"),
+        ("pause", {"resaon": "x"}, r"did you mean reason=\?"),
+        ("resume", {"runn": "x"}, r"did you mean run=\?"),
+        ("skip_node", {"byy": "x"}, r"did you mean by=\?"),
+    ],
+)
+def test_a_misspelt_keyword_is_refused_before_anything_is_sent(verb: str, given: Any, told: str) -> None:  # noqa: ANN401 - as above
+    arguments: dict[str, tuple[object, ...]] = {
+        "start": (Order(sku="chair", quantity=1, customer="ada"),),
+        "resume": (OrderFlow.review.received, {"stars": 5}),
+        "skip_node": (OrderFlow.review.received, {"stars": 5}),
+    }
+    client = Client(Connection("127.0.0.1:1"))
+    with pytest.raises(TypeError, match=told):
+        getattr(client, verb)(OrderFlow, "abc123", *arguments.get(verb, ()), **given)
