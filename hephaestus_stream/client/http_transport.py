@@ -31,8 +31,6 @@ ResultT = TypeVar("ResultT")
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 
-_CANCEL_AGAIN_SECONDS: Final = 0.5
-
 
 class HttpTransport:
     """One thread with an event loop of its own, so that its futures are those of the other transport.
@@ -53,7 +51,7 @@ class HttpTransport:
         self._api: AsyncApi | None = None
         self._thread: threading.Thread | None = None
         self._is_closed = False
-        self._closed_on: set[asyncio.Task[Any]] = set()
+        self._is_ending = False
 
     @property
     def is_open(self) -> bool:
@@ -174,15 +172,10 @@ class HttpTransport:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(0)  # what was sent just before has begun then, and can tell of its end
         others = asyncio.all_tasks(loop).difference({asyncio.current_task()})
-        self._closed_on = {task for task in others if not task.cancelling()}
-        for task in self._closed_on:
+        self._is_ending = True
+        for task in others:
             task.cancel()
-        while others:
-            _, others = await asyncio.wait(others, timeout=_CANCEL_AGAIN_SECONDS)
-            # They looked as if somebody had cancelled them, which the libraries below httpx do for a moment, too.
-            self._closed_on |= others
-            for task in others:
-                task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         if self._api is not None:
             await self._api.close()
 
@@ -203,7 +196,7 @@ class HttpTransport:
         try:
             return await work
         except asyncio.CancelledError:
-            if asyncio.current_task() not in self._closed_on:
+            if not self._is_ending:
                 raise  # whoever waited has cancelled it
             raise ClientClosedError("the client was closed while it waited for an answer") from None
 

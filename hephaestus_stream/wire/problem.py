@@ -17,9 +17,7 @@ _SHOWN_PROBLEM: Final = 300
 def problems_of(error: ValidationError, model: type[BaseModel]) -> str:
     """The first problems in one line: the field, what is wrong, the way out; never what stood in the field."""
     details = error.errors(include_url=False, include_context=False, include_input=False)
-    shown = [_problem(detail, model) for detail in details[:_SHOWN_PROBLEMS]]
-    more = len(details) - len(shown)
-    return "; ".join(shown) + (f"; and {more} more" if more else "")
+    return _listed([_problem(detail, model) for detail in details[:_SHOWN_PROBLEMS]], of=len(details))
 
 
 def payload_problems(error: ValidationError) -> str:
@@ -29,7 +27,11 @@ def payload_problems(error: ValidationError) -> str:
         f"{_clip('.'.join(map(str, each['loc'])), most=_SHOWN_NAME) or 'it'}: {_clip(each['msg'], most=_SHOWN_PROBLEM)}"
         for each in details[:_SHOWN_OF_PAYLOAD]
     ]
-    more = len(details) - len(shown)
+    return _listed(shown, of=len(details))
+
+
+def _listed(shown: list[str], *, of: int) -> str:
+    more = of - len(shown)
     return "; ".join(shown) + (f"; and {more} more" if more else "")
 
 

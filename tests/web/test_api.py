@@ -245,6 +245,7 @@ def test_the_blocking_client_reads_what_it_has_started(worker: Served, name: str
         assert client.get(GreetingFlow, name).result(GreetingFlow.reply.received) == Guest(name="bob")
         assert [each.key for each in client.list(GreetingFlow, tag=name)] == [run.key]
         assert list(client.list(status="failed", tag=name)) == []
+        assert client.count(GreetingFlow, by=("status",), tag=name).total == 1
         assert client.count(GreetingFlow, by="status", tag=name).counts[0].status == "completed"
         history = list(client.history(run))
         assert [each.sequence for each in history] == list(range(1, len(history) + 1))
