@@ -24,7 +24,10 @@ from tests.integration.workers import Workers
 FLOWS: Final = "tests.integration.steered_flows"
 IDS: Final = [f"c{number}" for number in range(16)]
 KILLS: Final = 2
+MORE: Final = 200
+"""Answers that the last worker gives."""
 
+Eventually = Callable[[Callable[[], bool]], None]
 Verb = Callable[[AsyncClient, str, Sending], Awaitable[Run | Receipt]]
 
 VERBS: Final[dict[str, Verb]] = {
@@ -58,9 +61,9 @@ class Answered:
     answer: Run | Receipt | None
 
 
-async def steer(client: AsyncClient, id_: str, chance: random.Random, over: asyncio.Event) -> list[Answered]:
+async def steer(client: AsyncClient, id_: str, over: asyncio.Event, answered: list[Answered]) -> None:
     """Sends one command after the other, and waits for its answer, whoever has to give it."""
-    answered: list[Answered] = []
+    chance = random.Random(id_)  # noqa: S311 - the same load each time
     while not over.is_set():
         [verb] = chance.choices([*VERBS], OFTEN)
         command = uuid.UUID(int=chance.getrandbits(128)).hex
@@ -70,32 +73,33 @@ async def steer(client: AsyncClient, id_: str, chance: random.Random, over: asyn
         except CommandRefusedError:
             await asyncio.sleep(0.02)
         answered.append(Answered(verb, command, answer))
-    return answered
 
 
-async def steered(workers: Workers, chance: random.Random) -> list[Answered]:
+async def steered(workers: Workers, chance: random.Random, eventually: Eventually) -> list[Answered]:
     """Everything that was sent and answered while a worker after the other was killed."""
-    over = asyncio.Event()
+    over, answered = asyncio.Event(), list[Answered]()
     worker = await asyncio.to_thread(workers.started, "one", module=FLOWS)
     async with AsyncClient(workers.connection) as client, asyncio.TaskGroup() as group:
-        tasks = [group.create_task(steer(client, id_, random.Random(id_), over)) for id_ in IDS]  # noqa: S311 - the same load each time
+        for id_ in IDS:
+            group.create_task(steer(client, id_, over, answered))
         for kill in range(KILLS):
             await asyncio.sleep(chance.uniform(0.5, 1.5))
             worker.kill()
             # The last life begins without its database, and replays all of its changelog.
             data = "two" if kill == KILLS - 1 else "one"
             worker = await asyncio.to_thread(workers.started, data, module=FLOWS)
-        await asyncio.sleep(1)
+        enough = len(answered) + MORE
+        await asyncio.to_thread(eventually, lambda: len(answered) >= enough)
         over.set()
     assert worker.stop() == 0
-    return [each for task in tasks for each in task.result()]
+    return answered
 
 
 @pytest.mark.parity(23)
 def test_whatever_steers_a_run_while_its_worker_is_killed_stands_in_its_history_once(
-    workers: Workers, topics: Topics
+    workers: Workers, topics: Topics, eventually: Eventually
 ) -> None:
-    answered = asyncio.run(steered(workers, random.Random(1)))  # noqa: S311 - the same moments each time
+    answered = asyncio.run(steered(workers, random.Random(1), eventually))  # noqa: S311 - the same moments each time
 
     histories = check_histories(topics)
     told: Counter[tuple[str, str, str]] = Counter()
